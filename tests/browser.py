@@ -54,7 +54,7 @@ class Opened:
 
 def until(page: Page, holds: str, given: object = None) -> None:
     """Wait until an expression holds. Playwright's own way asks the page to evaluate text, which its policy forbids."""
-    ends = time.monotonic() + 20
+    ends = time.monotonic() + 240
     while not page.evaluate(holds, given):
         assert time.monotonic() < ends, f"does not hold: {holds}"
         page.wait_for_timeout(20)

@@ -45,7 +45,7 @@ print(type(stager.get_new_http()).__module__)
 def imported(root: Path, *words: str) -> set[str]:
     """The modules that a command of `python -m` imports, or what stands behind `-c`; it has to succeed."""
     command = [sys.executable, "-X", "importtime", *([] if words[0] == "-c" else ["-m"]), *words]
-    done = subprocess.run(command, cwd=root, capture_output=True, text=True, timeout=120, check=False)
+    done = subprocess.run(command, cwd=root, capture_output=True, text=True, timeout=300, check=False)
     assert done.returncode == 0, done.stderr
     return {*_IMPORTED.findall(done.stderr)}
 
@@ -112,7 +112,7 @@ def test_a_check_imports_no_frames(root: Path) -> None:
 def test_beam_has_all_of_its_names_for_who_asks_for_them() -> None:
     def told(first: str) -> list[str]:
         words = [sys.executable, "-c", _NAMES.format(first)]
-        return subprocess.run(words, capture_output=True, text=True, check=True, timeout=120).stdout.splitlines()
+        return subprocess.run(words, capture_output=True, text=True, check=True, timeout=300).stdout.splitlines()
 
     late = told(
         "from beam_pipeline.runners.in_process import import_beam\n"
@@ -141,7 +141,7 @@ with ThreadPoolExecutor(8) as pool:
     print(*pool.map(ask, range(8)))
 """
     words = [sys.executable, "-c", asked]
-    done = subprocess.run(words, capture_output=True, text=True, check=False, timeout=120)
+    done = subprocess.run(words, capture_output=True, text=True, check=False, timeout=300)
     assert done.stdout.split() == ["ReadFromText"] * 8, done.stderr
 
 
@@ -160,7 +160,7 @@ except ValueError as error:
     print(error)
 """
     words = [sys.executable, "-c", told]
-    done = subprocess.run(words, capture_output=True, text=True, check=False, timeout=120)
+    done = subprocess.run(words, capture_output=True, text=True, check=False, timeout=300)
     assert done.returncode == 0, done.stderr
     local, joined, unknown = done.stdout.splitlines()
     assert (local, joined) == ("True False", "s3://bucket/key")

@@ -28,7 +28,7 @@ def python(code: str) -> list[str]:
 
 
 def run(*words: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(memcap(*words), cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
+    return subprocess.run(memcap(*words), cwd=ROOT, capture_output=True, text=True, timeout=300, check=False)
 
 
 def told(done: subprocess.CompletedProcess[str]) -> list[str]:
@@ -140,7 +140,7 @@ def test_a_signal_is_passed_on(tmp_path: Path, number: signal.Signals) -> None:
             assert time.monotonic() < deadline
             time.sleep(0.02)
         os.kill(process.pid, number)
-        process.communicate(timeout=120)
+        process.communicate(timeout=300)
     finally:
         process.kill()
     assert process.returncode == 30 + number

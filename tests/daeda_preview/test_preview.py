@@ -243,9 +243,9 @@ def test_the_command_answers_without_beam_or_ray(root: Path) -> None:
     )
     words = ["ranking", "--rows", "1", "--columns", "user_id"]
     done = subprocess.run(
-        [sys.executable, "-c", script, *words], capture_output=True, text=True, timeout=60, check=True
+        [sys.executable, "-c", script, *words], capture_output=True, text=True, timeout=300, check=True
     )
     through = subprocess.run(
-        [sys.executable, "-m", "daeda", "preview", *words], capture_output=True, text=True, timeout=60, check=True
+        [sys.executable, "-m", "daeda", "preview", *words], capture_output=True, text=True, timeout=300, check=True
     )
     assert through.stdout == done.stdout

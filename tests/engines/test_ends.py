@@ -73,7 +73,7 @@ def test_ctrl_c_ends_the_job(
     wait_for(process, lambda: published(skeleton))
     since = time.monotonic()
     process.send_signal(signal.SIGINT)
-    stdout, stderr = process.communicate(timeout=60)
+    stdout, stderr = process.communicate(timeout=300)
     assert (process.returncode, stdout) == (130, "")
     assert stderr.splitlines()[-1] == "error: interrupted by SIGINT"
     assert "Traceback" not in stderr
@@ -148,7 +148,7 @@ def test_ctrl_c_ends_the_job_under_every_restart_strategy(
         wait_for(process, lambda: published(skeleton))
         since = time.monotonic()
         process.send_signal(signal.SIGINT)
-        _, stderr = process.communicate(timeout=60)
+        _, stderr = process.communicate(timeout=300)
         assert process.returncode == 130
         assert "warning" not in stderr
         check_job_is_over(tmp_path, since)
@@ -269,7 +269,7 @@ def test_a_full_disk_ends_the_run_and_the_job(
         process = running(*restarting, *forms[form], project=project.write())
         wait_for(process, lambda: published(skeleton))
         ballast = fill(disk)
-        stdout, stderr = process.communicate(timeout=120)
+        stdout, stderr = process.communicate(timeout=300)
         assert (process.returncode, stdout) == (1, ""), stderr
         assert re.fullmatch(r"error: day 2024-01-\d\d.*No space left on device.*", stderr.splitlines()[-1]), stderr
         assert "Traceback" not in stderr
@@ -353,7 +353,7 @@ def test_ctrl_c_ends_the_job_of_a_cluster(flink_jars: Path, running: Running, sk
         process = running(*on_cluster(address, one))
         wait_for(process, lambda: published(skeleton), 300)
         process.send_signal(signal.SIGINT)
-        _, stderr = process.communicate(timeout=60)
+        _, stderr = process.communicate(timeout=300)
         assert process.returncode == 130
         assert "warning" not in stderr
         # The driver has seen to it before it ended.

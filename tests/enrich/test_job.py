@@ -548,7 +548,7 @@ def command(root: Path, *words: str) -> list[str]:
 
 @pytest.mark.cases
 def test_the_command(root: Path) -> None:
-    result = subprocess.run(command(root, "-m", "enrich"), capture_output=True, text=True, check=False, timeout=120)
+    result = subprocess.run(command(root, "-m", "enrich"), capture_output=True, text=True, check=False, timeout=300)
     assert result.returncode == 0, result.stderr
     assert result.stdout == f"{root / 'output' / 'likes' / 'enriched'}\n"
     for line in result.stderr.splitlines():
@@ -587,7 +587,7 @@ def test_no_variable_is_new_while_stores_are_read(root: Path) -> None:
     """Threads of Lance read the environment, whose table a new variable moves: they would read what was given back."""
     script = root / "audited.py"
     script.write_text(AUDITED)
-    result = subprocess.run(command(root, str(script)), capture_output=True, text=True, check=False, timeout=120)
+    result = subprocess.run(command(root, str(script)), capture_output=True, text=True, check=False, timeout=300)
     assert result.returncode == 0, result.stderr
     assert [line for line in result.stderr.splitlines() if line.startswith("os.")] == []
     assert [digests(root, day) for day in DAYS] == [single_process(root, day) for day in DAYS]
@@ -602,7 +602,7 @@ def test_the_command_on_a_cluster_that_runs_already(root: Path, running_ray: Non
         capture_output=True,
         text=True,
         check=False,
-        timeout=120,
+        timeout=300,
     )
     assert result.returncode == 0, result.stderr
     assert result.stdout == f"{root / 'output' / 'likes' / 'enriched'}\n"
@@ -627,7 +627,7 @@ def test_an_interrupted_command(root: Path, number: signal.Signals) -> None:
         children = psutil.Process(process.pid).children(recursive=True)
         assert len(children) > 2
         process.send_signal(number)
-        out, err = process.communicate(timeout=60)
+        out, err = process.communicate(timeout=300)
     finally:
         process.kill()
     _, alive = psutil.wait_procs(children, timeout=10)

@@ -138,7 +138,7 @@ raise SystemExit(enrich.ray.supervisor.supervised(check))
         capture_output=True,
         text=True,
         check=False,
-        timeout=60,
+        timeout=300,
         env={**os.environ, "DAEDA_TIMEOUTS": '{"storage_seconds": 1}'},
     )
     assert (result.returncode, result.stdout) == (2, "")

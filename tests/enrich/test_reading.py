@@ -59,7 +59,7 @@ class Log:
 
     def wait_for(self, what: str) -> None:
         with self.changed:
-            assert self.changed.wait_for(lambda: what in self.told, timeout=20), self.told
+            assert self.changed.wait_for(lambda: what in self.told, timeout=300), self.told
 
     def never(self, what: str) -> None:
         with self.changed:
@@ -91,7 +91,7 @@ def test_a_day_is_read_beside_the_one_at_work_where_both_fit() -> None:
     log.wait_for("load 1")
     log.never("post 1")
     reader.give(parts)
-    first: ReadDay = reader.day(0).result(timeout=20)
+    first: ReadDay = reader.day(0).result(timeout=300)
     assert first.work is works[0]
     # The second fits beside the first, and the third is looked at, and not loaded beside two.
     log.wait_for("post 2")
@@ -100,14 +100,14 @@ def test_a_day_is_read_beside_the_one_at_work_where_both_fit() -> None:
     reader.done()
     # 50 and 70 do not fit beside each other.
     log.never("load 3")
-    reader.day(1).result(timeout=20)
+    reader.day(1).result(timeout=300)
     reader.done()
     log.wait_for("post 3")
     log.wait_for("post 4")
     log.wait_for("verify 5")
     assert log.told == [f"{what} {day}" for day in range(1, 5) for what in ("verify", "load", "post")] + ["verify 5"]
     with pytest.raises(DayError, match="damaged"):
-        reader.day(4).result(timeout=20)
+        reader.day(4).result(timeout=300)
     reader.close()
 
 

@@ -107,7 +107,7 @@ class RayScene:
             time.sleep(seconds)
             ended = process.poll() is not None
             self._strike(kind, process)
-            stdout, stderr = process.communicate(timeout=120)
+            stdout, stderr = process.communicate(timeout=300)
         finally:
             # Whatever went wrong here, what comes next must not meet this run.
             process.kill()
@@ -129,7 +129,7 @@ class RayScene:
                 assert time.monotonic() < until
                 time.sleep(0.02)
             victims[0].kill()
-            stdout, stderr = process.communicate(timeout=120)
+            stdout, stderr = process.communicate(timeout=300)
         finally:
             process.kill()
             process.communicate()

@@ -226,14 +226,14 @@ class Soak:
             return self._killed_from_outside(words, output, state, strike, chance.uniform(1.0, 6.0), "portable driver")
         process = started(words, output)
         victim = None
-        until = time.monotonic() + 60
+        until = time.monotonic() + 240
         while victim is None and process.poll() is None and time.monotonic() < until:
             victim = chance.choice(holding(output) or [None])  # type: ignore[list-item]
             time.sleep(0.01)
         if victim is not None:
             with contextlib.suppress(psutil.NoSuchProcess):
                 victim.kill()
-        _, stderr = process.communicate(timeout=120)
+        _, stderr = process.communicate(timeout=300)
         # Before any day has begun, a lost worker looks like a pool that cannot start one, which is exit code 2.
         assert process.returncode in (0, 1) or "no worker has begun a day" in stderr, (process.returncode, stderr)
         assert_nobody_builds(output)
@@ -253,7 +253,7 @@ class Soak:
         time.sleep(seconds)
         ended = process.poll() is not None
         process.send_signal(strike)
-        _, stderr = process.communicate(timeout=60)
+        _, stderr = process.communicate(timeout=300)
         assert process.returncode in (0, 130, -9, -int(strike)), (process.returncode, stderr)
         assert "Traceback" not in stderr or "KeyboardInterrupt" in stderr, stderr
         assert_nobody_builds(output)

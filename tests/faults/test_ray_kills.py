@@ -63,7 +63,7 @@ def test_ray_is_closed_to_others_and_leaves_nothing(ray_scene: RayScene, tmp_pat
             directories = ray_directories(ray_scene.alive()) or directories
             time.sleep(0.2)
         modes = [stat.S_IMODE(path.stat().st_mode) for path in directories]
-        stdout, stderr = process.communicate(timeout=120)
+        stdout, stderr = process.communicate(timeout=300)
     finally:
         process.kill()
         process.communicate()

@@ -40,7 +40,9 @@ class Postgres:
 
     def run(self, sql: str) -> str:
         words = [str(self.bin / "psql"), "-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1", "-c", sql]
-        done = subprocess.run(words, env={**os.environ, **self.environment}, capture_output=True, text=True, timeout=60)
+        done = subprocess.run(
+            words, env={**os.environ, **self.environment}, capture_output=True, text=True, timeout=300
+        )
         assert done.returncode == 0, done.stderr
         return done.stdout.strip()
 
@@ -88,7 +90,7 @@ def _running(programs: Path, home: Path, user: dict[str, str]) -> Iterator[int]:
     subprocess.run(
         [str(programs / "initdb"), "-D", str(home / "data"), "-U", USER, "-A", "scram-sha-256", f"--pwfile={secret}",
          "--no-sync", "-E", "UTF8", "--locale=C"],
-        env=environment, cwd=home, check=True, capture_output=True, timeout=120, **options,
+        env=environment, cwd=home, check=True, capture_output=True, timeout=300, **options,
     )  # type: ignore[call-overload]  # fmt: skip
     port = free_port()
     server = subprocess.Popen(
@@ -98,11 +100,11 @@ def _running(programs: Path, home: Path, user: dict[str, str]) -> Iterator[int]:
     try:
         ready = [str(programs / "pg_isready"), "-h", "127.0.0.1", "-p", str(port), "-t", "1"]
         for _ in range(200):
-            if subprocess.run(ready, capture_output=True, timeout=30).returncode == 0:
+            if subprocess.run(ready, capture_output=True, timeout=300).returncode == 0:
                 break
         else:
             raise OSError("the server does not answer")
         yield port
     finally:
         server.send_signal(signal.SIGINT)
-        server.wait(timeout=30)
+        server.wait(timeout=300)

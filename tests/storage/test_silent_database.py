@@ -108,7 +108,7 @@ def test_whoever_waits_for_it_is_interrupted_at_once(
     process = subprocess.Popen(words, env={**os.environ, TAG: tag}, stderr=subprocess.PIPE, text=True)
     assert silent.wait(60)
     process.send_signal(number)
-    _, stderr = process.communicate(timeout=60)
+    _, stderr = process.communicate(timeout=300)
     assert (process.returncode, stderr) == (130, f"error: interrupted by {number.name}\n")
     assert not alive(tag)
     assert [path.name for path in (project.root / "output/ranking/_staging").iterdir()] == ["staging.lock"]

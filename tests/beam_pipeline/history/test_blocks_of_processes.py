@@ -63,7 +63,7 @@ def test_days_of_two_processes_have_the_bytes_without_blocks(
         words = [sys.executable, "-c", _WORKER, str(given)]
         workers.append(subprocess.Popen(words, cwd=REPOSITORY, stdout=subprocess.PIPE, text=True))
     for worker in workers:
-        told, _ = worker.communicate(timeout=120)
+        told, _ = worker.communicate(timeout=300)
         assert worker.returncode == 0
         found, mapped = json.loads(told)
         assert found

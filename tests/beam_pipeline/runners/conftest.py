@@ -58,7 +58,7 @@ def listens(port: int, host: str = "localhost") -> bool:
 
 
 def wait_for_port(process: subprocess.Popen[str], port: int) -> None:
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 240
     while not listens(port):
         assert process.poll() is None
         assert time.monotonic() < deadline

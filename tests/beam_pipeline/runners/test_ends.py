@@ -88,7 +88,7 @@ def test_an_interrupted_run_ends_its_days_and_can_be_gone_on_with(
     process = running(*services.forms[form])
     wait_for(process, lambda: published(skeleton))
     process.send_signal(signal.SIGINT)
-    stdout, stderr = process.communicate(timeout=60)
+    stdout, stderr = process.communicate(timeout=300)
     assert (process.returncode, stdout) == (130, "")
     assert stderr.splitlines()[-1] == "error: interrupted by SIGINT"
     assert "Traceback" not in stderr
@@ -107,7 +107,7 @@ def test_the_days_of_a_killed_driver_are_given_up(
     wait_for(process, lambda: published(skeleton) and at_work(skeleton))
     process.kill()
     process.communicate()
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 240
     while worker_processes(skeleton) or at_work(skeleton):
         assert time.monotonic() < deadline, (
             [[file.path for file in process.open_files()] for process in worker_processes(skeleton)],
@@ -121,7 +121,7 @@ def test_the_days_of_a_killed_driver_are_given_up(
 def test_a_killed_worker_is_told_within_the_time_out(
     services: Services, running: Running, slow: TinyProject, skeleton: Path
 ) -> None:
-    process = running(*services.forms["external"], "--worker-timeout", "60")
+    process = running(*services.forms["external"], "--worker-timeout", "120")
     killed: set[int] = set()
 
     def all_are_killed() -> bool:
@@ -133,11 +133,11 @@ def test_a_killed_worker_is_told_within_the_time_out(
     # Until a day has been published, a lost worker may not have begun one, which is told in another way.
     wait_for(process, lambda: published(skeleton))
     wait_for(process, all_are_killed)
-    _, stderr = process.communicate(timeout=180)
+    _, stderr = process.communicate(timeout=300)
     assert process.returncode == 1, stderr
     pool = services.pool
     assert stderr.splitlines()[-1] == (
-        "error: no worker has had a day at work within 60 s (--worker-timeout), and days are left: a worker was lost, "
+        "error: no worker has had a day at work within 120 s (--worker-timeout), and days are left: a worker was lost, "
         f"or the runner gives them no work; see the log of the worker pool {pool}, and run again to go on"
     )
     check_the_rest_is_built(slow, skeleton)
@@ -151,7 +151,7 @@ def test_a_job_service_that_goes_away_ends_the_run(running: Running, slow: TinyP
         wait_for_port(service, port)
         process = running("--runner", "PortableRunner", "--job_endpoint", f"localhost:{port}", *LOOPBACK)
         wait_for(process, lambda: published(skeleton))
-    stdout, stderr = process.communicate(timeout=60)
+    stdout, stderr = process.communicate(timeout=300)
     assert (process.returncode, stdout) == (1, "")
     last = stderr.splitlines()[-1]
     assert last.startswith("error: the job service does not answer any more (")
@@ -195,8 +195,8 @@ def test_a_runner_that_starts_a_job_server_of_its_own_ends_it_too(tmp_path: Path
 def test_train_hands_the_flags_of_beam_to_the_skeleton(services: Services, tmp_path: Path) -> None:
     project = TinyProject(tmp_path).without("item_vector").write().write_data()
     words = ["-m", "daeda", "pipeline", "train", "ranking", "--runtime-config-path", str(project.runtime_path)]
-    train = [sys.executable, *words, "--worker-timeout", "60", "--", *services.forms["external"]]
-    done = subprocess.run(train, cwd=REPOSITORY, capture_output=True, text=True, timeout=120, check=False)
+    train = [sys.executable, *words, "--worker-timeout", "240", "--", *services.forms["external"]]
+    done = subprocess.run(train, cwd=REPOSITORY, capture_output=True, text=True, timeout=300, check=False)
     assert done.returncode == 0, done.stderr
     assert done.stdout == f"{tmp_path / 'output' / 'ranking' / 'skeleton'}\n"
     assert published(tmp_path / "output" / "ranking") == {"dt=2024-01-02", "dt=2024-01-03"}

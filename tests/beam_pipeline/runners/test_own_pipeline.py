@@ -25,7 +25,7 @@ DAYS = ("2024-03-02", "2024-03-03")
 def python(directory: Path, code: str) -> subprocess.CompletedProcess[str]:
     """Run code that can import the example, in a process of its own."""
     words = [sys.executable, "-c", f"import sys; sys.path.insert(0, {str(EXAMPLE)!r})\n{code}"]
-    return subprocess.run(words, cwd=directory, capture_output=True, text=True, timeout=120, check=False)
+    return subprocess.run(words, cwd=directory, capture_output=True, text=True, timeout=300, check=False)
 
 
 @pytest.fixture(scope="module")
@@ -33,7 +33,7 @@ def example(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The directory in which the example ran, and its stdout in a file."""
     directory = tmp_path_factory.mktemp("own")
     words = [sys.executable, EXAMPLE / "own_pipeline.py", "--directory", directory]
-    done = subprocess.run(words, cwd=REPOSITORY, capture_output=True, text=True, timeout=120, check=False)
+    done = subprocess.run(words, cwd=REPOSITORY, capture_output=True, text=True, timeout=300, check=False)
     assert done.returncode == 0, done.stderr
     (directory / "stdout").write_text(done.stdout)
     return directory

@@ -201,7 +201,7 @@ def told(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[int, str]]
     project = TinyProject(tmp_path_factory.mktemp("project")).write().write_data()
     commands = [["--runtime-config-path", str(project.runtime_path), *words] for words, _ in REFUSED.values()]
     words = [sys.executable, "-c", COMMANDS, json.dumps(commands)]
-    done = subprocess.run(words, cwd=REPOSITORY, capture_output=True, text=True, timeout=120, check=True)
+    done = subprocess.run(words, cwd=REPOSITORY, capture_output=True, text=True, timeout=300, check=True)
     assert not (project.root / "output").exists()
     return dict(zip(REFUSED, json.loads(done.stdout), strict=True))
 
@@ -254,7 +254,7 @@ def test_a_job_server_that_does_not_come_up_is_told_and_ended(tmp_path: Path) ->
     words = ["--runner", "FlinkRunner", "--flink_job_server_jar", jar, "--job_server_java_launcher", launcher]
     run = [sys.executable, "-c", HURRIED, "--runtime-config-path", project.runtime_path, *words]
     done = subprocess.run(
-        [*run, "--environment_type", "LOOPBACK"], cwd=REPOSITORY, capture_output=True, text=True, timeout=120
+        [*run, "--environment_type", "LOOPBACK"], cwd=REPOSITORY, capture_output=True, text=True, timeout=300
     )
     assert (done.returncode, done.stderr) == (
         2,

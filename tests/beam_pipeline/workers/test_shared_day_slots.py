@@ -76,7 +76,7 @@ def test_four_processes_have_exactly_two_days_at_once(run_dir: Path) -> None:
     slots = SharedDaySlots(run_dir, SLOTS).open()
     assert not slots.began
     workers = [worker(run_dir, 4, 0.15) for _ in range(4)]
-    inside = [json.loads(line) for process in workers for line in process.communicate(timeout=60)[0].splitlines()]
+    inside = [json.loads(line) for process in workers for line in process.communicate(timeout=300)[0].splitlines()]
     assert len(inside) == 16
     assert most_at_once(inside) == SLOTS
     assert slots.began
@@ -133,7 +133,7 @@ def test_waiting_costs_the_same_for_any_number_of_days_and_of_slots(run_dir: Pat
     # Both stay until both have counted, so that neither gets the turn of the other.
     opened = sorted(int(process.stdout.readline()) for process in asking)  # type: ignore[union-attr]
     for process in asking:
-        process.communicate(timeout=60)
+        process.communicate(timeout=300)
     # Four looks a second at the driver and at the run's directory; who has the turn, 20 at what has left, and one
     # through all slots.
     assert opened[0] <= 2 * 8 + 2
@@ -366,7 +366,7 @@ def test_a_worker_whose_day_does_not_stop_ends_with_the_run(tmp_path: Path, kill
             run.close()
         else:
             slots.stop(Interrupted("interrupted by SIGINT"))
-        _, stderr = process.communicate(timeout=60)
+        _, stderr = process.communicate(timeout=300)
     assert process.returncode == 1
     assert stderr == "warning: a day of a run that is over does not stop, and its worker ends with it\n"
 

@@ -134,7 +134,7 @@ def test_the_claims_of_a_killed_run_are_recovered(layout: Layout) -> None:
             told: list[str] = []
             waiting = threading.Thread(target=claim_days, args=(second, [FIRST], "wait"), kwargs={"tell": told.append})
             waiting.start()
-            deadline = time.monotonic() + 60
+            deadline = time.monotonic() + 240
             while not told:
                 assert time.monotonic() < deadline
                 time.sleep(0.01)

@@ -164,7 +164,7 @@ def test_nothing_is_told_of_a_block_that_changes_nothing() -> None:
 def _run(project: FunctionProject, *command: str, tag: str) -> tuple[int, str]:
     words = [sys.executable, "-m", *command, "--runtime-config-path", str(project.runtime_path)]
     environment = {**os.environ, TAG: tag}
-    done = subprocess.run(words, env=environment, capture_output=True, text=True, check=False, timeout=120)
+    done = subprocess.run(words, env=environment, capture_output=True, text=True, check=False, timeout=300)
     assert "Traceback" not in done.stderr
     assert not alive(tag)
     return done.returncode, done.stderr.splitlines()[-1]
@@ -254,7 +254,7 @@ def test_a_signal_ends_a_command_whatever_holds_the_interpreter(number: signal.S
         assert process.poll() is None
         time.sleep(0.05)
     process.send_signal(number)
-    _, stderr = process.communicate(timeout=60)
+    _, stderr = process.communicate(timeout=300)
     assert (process.returncode, stderr.splitlines()) == (
         130,
         [
@@ -273,7 +273,7 @@ def test_a_copy_of_the_process_that_a_function_forks_does_not_go_on(statement: s
     made.runtime["feed_end"] = "2024-01-02"
     made.write().write_data()
     words = [sys.executable, "-m", *TRAIN, "--runtime-config-path", str(made.runtime_path)]
-    done = subprocess.run(words, capture_output=True, text=True, check=False, timeout=120)
+    done = subprocess.run(words, capture_output=True, text=True, check=False, timeout=300)
     assert "Traceback" not in done.stderr
     assert [line for line in done.stderr.splitlines() if line.startswith("error: ")][:1] == [
         f"error: day 2024-01-02, operator 'udf_made': function 'features.{made.module}:make' at rows 0 to 1 came back "
@@ -290,7 +290,7 @@ def test_a_run_without_standard_streams_builds_its_days(closed: str, tmp_path: P
     made.write().write_data()
     words = [sys.executable, "-m", *TRAIN, "--runtime-config-path", str(made.runtime_path)]
     done = subprocess.run(
-        ["sh", "-c", f'exec "$@" {closed}', "sh", *words], capture_output=True, text=True, check=False, timeout=120
+        ["sh", "-c", f'exec "$@" {closed}', "sh", *words], capture_output=True, text=True, check=False, timeout=300
     )
     assert done.returncode == 0
     assert "Traceback" not in done.stderr

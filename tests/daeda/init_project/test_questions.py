@@ -24,7 +24,7 @@ def at_a_terminal(words: list[str], here: Path, answers: list[str]) -> tuple[int
         env={**os.environ, "COLUMNS": "80", "TERM": "dumb"},
     )  # fmt: skip
     os.close(theirs)
-    screen, seen, until = "", 0, time.monotonic() + 60
+    screen, seen, until = "", 0, time.monotonic() + 240
     while time.monotonic() < until:
         ready, _, _ = select.select([ours], [], [], 0.2)
         if ready:
@@ -82,7 +82,7 @@ def test_without_a_terminal_nobody_is_asked(tmp_path: Path) -> None:
     tables.sensors(tmp_path)
     done = subprocess.run(
         [sys.executable, "-m", "daeda", "init", ".", "--no-build"], cwd=tmp_path, capture_output=True, text=True,
-        stdin=subprocess.DEVNULL, check=False, timeout=60,
+        stdin=subprocess.DEVNULL, check=False, timeout=300,
     )  # fmt: skip
     assert (done.returncode, done.stdout) == (0, ".\n")
     assert "?" not in done.stderr

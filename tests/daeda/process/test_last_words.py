@@ -33,7 +33,7 @@ CODES = {"usage": 2, "day": 1, "interrupted": 130, "unforeseen": 1}
 def ended(word: str, stderr: int) -> int:
     return subprocess.run(
         [sys.executable, "-c", SCRIPT, word], cwd=ROOT, stdin=subprocess.DEVNULL, stdout=stderr, stderr=stderr,
-        check=False, timeout=120,
+        check=False, timeout=300,
     ).returncode  # fmt: skip
 
 

@@ -61,7 +61,7 @@ ENTRIES = (
 @pytest.mark.parametrize("module", ENTRIES)
 def test_two_threads_that_make_their_first_sql_at_once_make_that_of_duckdb(module: str) -> None:
     words = [sys.executable, "-c", TWO_AT_ONCE, module]
-    done = subprocess.run(words, cwd=REPOSITORY, capture_output=True, text=True, timeout=120, check=True)
+    done = subprocess.run(words, cwd=REPOSITORY, capture_output=True, text=True, timeout=300, check=True)
     assert done.stdout == "[\"['/a']\", \"['/a']\"]\n"
 
 
