@@ -28,7 +28,7 @@ from daeda.sql.handle import Materialised
 ROW_GROUP = 122_880
 _OPTIONS = f"COMPRESSION zstd, ROW_GROUP_SIZE {ROW_GROUP}"
 # A slice has at least so many bytes in Arrow: a statement and a file of its own take a few milliseconds.
-_LEAST_SLICE = 4 << 20
+_LEAST_SLICE = 1 << 20
 # Slices of a thread: while one of them is read back by Python, others are written.
 _SLICES_PER_THREAD = 4
 
