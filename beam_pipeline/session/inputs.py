@@ -92,16 +92,17 @@ class DayInputs:
         """All files as the manifest lists them: an export by what was read, since its file goes with the run."""
         shown = {export.path: export.reference for export in self._context.exports.values()}
         files = (file for _, files in sorted(self.by_scan().items()) for file in files)
-        return tuple(replace(file, path=shown.get(file.path, file.path)) for file in files)
+        return tuple(replace(file, path=shown[file.path]) if file.path in shown else file for file in files)
 
     def check_unchanged(self) -> None:
         """Raise DayError when a file changed while the day was built."""
         check_unchanged(file for files in self.by_scan().values() for file in files)
 
     def _identify(self, scan: Scan, path: str, view_files: SourceFiles) -> InputFile:
-        if path not in self._identified:
-            self._identified[path] = _identities.of(scan.name, path, view_files)
-        return replace(self._identified[path], operator=scan.name)
+        found = self._identified.get(path)
+        if found is None:
+            found = self._identified[path] = _identities.of(scan.name, path, view_files)
+        return found if found.operator == scan.name else replace(found, operator=scan.name)
 
     def _list_files(self, scan: Scan) -> SourceFiles:
         """The files of a view, listed once for the day, whatever comes and goes meanwhile."""

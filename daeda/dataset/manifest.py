@@ -5,7 +5,8 @@ from __future__ import annotations
 import datetime as dt
 import json
 import os
-from dataclasses import asdict, dataclass, field
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field, replace
 from functools import lru_cache
 from typing import Annotated, Literal
 
@@ -170,11 +171,23 @@ class Manifest:
 
     def to_json(self) -> str:
         """The file's text; what is not known or has nothing to tell does not stand in it."""
-        entries = asdict(self)
+        entries = asdict(replace(self, inputs=()))
         for name in ("without_key", "identities", "sample", "checks"):
             if not entries[name]:
                 del entries[name]
-        return json.dumps(entries, indent=1, ensure_ascii=False) + "\n"
+        text = json.dumps(entries, indent=1, ensure_ascii=False) + "\n"
+        # Hundreds of files, of which Python indents each value by itself: the key stands at this depth once.
+        return text.replace(_NO_INPUTS, _indented(self.inputs), 1) if self.inputs else text
+
+
+_NO_INPUTS = '\n "inputs": []'
+
+
+def _indented(files: Sequence[InputFile]) -> str:
+    """The files as `json.dumps` writes them with an indent of 1, each encoded at once."""
+    encode = json.JSONEncoder(ensure_ascii=False, separators=(",\n   ", ": ")).encode
+    each = (f"  {{\n   {encode(vars(file))[1:-1]}\n  }}" for file in files)
+    return f"{_NO_INPUTS[:-1]}\n" + ",\n".join(each) + "\n ]"
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ import os
 import shutil
 import socket
 from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from daeda.dataset.layout import Layout, part_name
-from daeda.dataset.manifest import DamagedManifest, DayName, parse_manifest, read_manifest
+from daeda.dataset.manifest import DamagedManifest, DayName, Fingerprint, Manifest, parse_manifest, read_manifest
 from daeda.dataset.profile import DayProfile, write_profile
 from daeda.dataset.publish.publish import publish_day
 from daeda.dataset.publish.staging import open_staging, repair
@@ -27,11 +28,14 @@ from daeda.dataset.published import Published, look_at_days
 from daeda.dataset.read import open_day
 from daeda.dataset.stamps import forget_stamps, remember_stamps
 from daeda.errors import DayError, InputError
+from daeda.storage.state import InputFile
 from tests.budget import examples
 from tests.daeda.dataset.test_staging import manifest_of, prepared, publish
 
 DAY = dt.date(2024, 1, 2)
 NAME = DayName("service", "skeleton", DAY)
+# What does not stand in a manifest where it has nothing to tell.
+LEFT_OUT = ("without_key", "identities", "sample", "checks")
 
 
 @pytest.fixture
@@ -282,6 +286,16 @@ def test_any_json_is_a_manifest_or_refused_with_a_reason(changes: dict[str, Any]
         again = json.loads(manifest.to_json())
         assert all(again[key] == value for key, value in changes.items())
     assert len(reason) < 400
+
+
+@given(st.lists(st.tuples(st.text(max_size=8), st.text(max_size=8), st.integers(0, 2**70)), max_size=3))
+def test_the_files_of_a_manifest_are_written_as_everything_in_it_is(files: list[tuple[str, str, int]]) -> None:
+    """They are encoded by themselves, in the layout of the rest, whatever stands in a path."""
+    inputs = tuple(InputFile(name, path, size, -1, "ab" * 32, ctime_ns=7) for name, path, size in files)
+    given_by_name = Fingerprint({"inputs": '\n "inputs": []'}, {}, {})
+    manifest = Manifest("service", "skeleton", "2024-01-02", 0, (), (), given_by_name, inputs)
+    entries = {key: value for key, value in asdict(manifest).items() if value or key not in LEFT_OUT}
+    assert manifest.to_json() == json.dumps(entries, indent=1, ensure_ascii=False) + "\n"
 
 
 def test_a_link_in_the_place_of_a_day_is_not_followed(layout: Layout, tmp_path: Path) -> None:
