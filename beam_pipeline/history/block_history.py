@@ -44,30 +44,39 @@ class Share:
         return Share(self.block, self.entity[lo:hi], self.first[lo:hi], self.count[lo:hi])
 
     @classmethod
-    def of(cls, block: Block, entities: Sequence[pa.Array], span: tuple[int, int]) -> Share:
-        """Of the rows whose time lies in the `span`, without its end."""
+    def of(cls, block: Block, entities: Sequence[pa.Array]) -> Share:
+        """All rows of these entities."""
         codes = numbers_of([pa.chunked_array([key]) for key in block.keys], entities)
         mine = np.flatnonzero(codes >= 0)
         mine = mine[np.argsort(codes[mine], kind="stable")]
-        first, end = block.begin[mine], block.begin[mine + 1]
-        if block.span is not None:
-            times = block.columns[TIME].to_numpy()
-            if block.span[0] < span[0]:
-                first = search_segments(times, first, end, np.full(len(mine), span[0], dtype=np.int64))
-            if block.span[1] >= span[1]:
-                end = search_segments(times, first, end, np.full(len(mine), span[1], dtype=np.int64))
+        first = block.begin[mine]
+        return cls(block, codes[mine].astype(np.int64), first, block.begin[mine + 1] - first)
+
+    def within(self, span: tuple[int, int]) -> Share:
+        """The same of the rows whose time lies in the `span`, without its end."""
+        of_block = self.block.span
+        if of_block is None or (of_block[0] >= span[0] and of_block[1] < span[1]):
+            return self
+        times = self.block.columns[TIME].to_numpy()
+        first, end = self.first, self.first + self.count
+        if of_block[0] < span[0]:
+            first = search_segments(times, first, end, np.full(len(first), span[0], dtype=np.int64))
+        if of_block[1] >= span[1]:
+            end = search_segments(times, first, end, np.full(len(first), span[1], dtype=np.int64))
         some = np.flatnonzero(end > first)
-        return cls(block, codes[mine][some].astype(np.int64), first[some], (end - first)[some])
+        return Share(self.block, self.entity[some], first[some], (end - first)[some])
 
 
 @dataclass(frozen=True)
 class SharesOfDay:
     """The blocks of a day, one later than the other, and what each has of the day's entities. `key` names the history.
 
+    A block may have rows outside of the `span`, that of the partitions that the day needs: no window reaches them.
     `cache` is the partition cache, in which the blocks lie.
     """
 
     shares: Sequence[Share]
+    span: tuple[int, int]
     key: str
     cache: PartitionCache
 
@@ -95,7 +104,7 @@ def shares_of_day(
     known = known_entities(session, operator, entities, [key.type for key in blocks[0].keys])
     if known is None:
         return None
-    return SharesOfDay([Share.of(block, known, finder.span) for block in blocks], finder.key, cache)
+    return SharesOfDay([Share.of(block, known) for block in blocks], finder.span, finder.key, cache)
 
 
 def history_of_blocks(
@@ -107,7 +116,7 @@ def history_of_blocks(
     """
     if blocks is None:
         return None
-    shares = blocks.shares
+    shares = [share.within(blocks.span) for share in blocks.shares]
     nbytes, rows = sum(share.block.nbytes for share in shares), sum(share.block.rows for share in shares)
     free = (session.resources.engine_bytes - 2 * nbytes) // copies
     fitting = free * max(rows, 1) // max(nbytes, 1)
@@ -119,6 +128,8 @@ def _cuts(shares: Sequence[Share], rows: int, most: int) -> list[int] | None:
     """Numbers of entities at which to cut chunks of about `rows` rows; None where an entity has more than `most`."""
     entity = np.concatenate([share.entity for share in shares])
     count = np.concatenate([share.count for share in shares])
+    if count.sum() <= min(rows, most):
+        return [int(entity.min()), int(entity.max()) + 1] if len(entity) else [0, 0]
     order = np.argsort(entity, kind="stable")
     each = np.repeat(entity[order], count[order])
     cuts = ordering.cuts(each, rows)

@@ -172,7 +172,7 @@ class BlocksOfDay:
         if nbytes + rows * _ROW_BYTES > self.partitions.session.resources.engine_bytes // 2:
             return False
         kept = sum(tables[day].nbytes for gap in gaps if self._is_long(gap) for day in gap)
-        if kept > self.cache.room():
+        if kept and kept > self.cache.room():
             self.cache.refuse(self._key_of_long)
             return False
         return True

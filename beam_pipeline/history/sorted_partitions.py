@@ -27,9 +27,9 @@ from beam_pipeline.session.session import DaySession
 from beam_pipeline.windows.contract import Int64s
 from daeda.operators.temporal import WindowOperator
 from daeda.sql import unordered
-from daeda.sql.handle import Deferred, column, table
+from daeda.sql.handle import Deferred
 from daeda.sql.scan import of_any_time, only_scan
-from daeda.sql.statements import ENTITY, TIME
+from daeda.sql.statements import TIME
 from daeda.storage.state import InputFile
 
 # Integer keys in a span of so many get their numbers from a table.
@@ -82,9 +82,7 @@ def known_entities(
     session: DaySession, operator: WindowOperator, entities: str, types: Sequence[pa.DataType]
 ) -> list[pa.Array] | None:
     """The keys of the day's entities, in the order of their numbers; None where they have other `types`."""
-    names = ", ".join(column(key).sql("duckdb") for key in operator.keys)
-    query = f"SELECT {names} FROM {table(entities).sql('duckdb')} ORDER BY {ENTITY}"
-    known = session.resources.connection.execute(query).to_arrow_table().combine_chunks()
+    known = session.probe_tables.keys_of(entities, operator.keys, session.resources.connection)
     if any(given != wanted for given, wanted in zip(known.schema.types, types, strict=True)):
         return None
     return [_whole(keys) for keys in known.columns]

@@ -206,12 +206,23 @@ def _earlier(time: Int64s, window: int) -> Int64s | None:
 
 def search_segments(time: Int64s, begin: Int64s, end: Int64s, instant: Int64s) -> Int64s:
     """Per probe, the first j in `[begin, end)` with `time[j] >= instant`, else `end`; all probes step together."""
-    lo, hi = begin.copy(), end.copy()
-    open_ = np.flatnonzero(lo < hi)
+    found = begin.copy()
+    open_ = np.flatnonzero(begin < end)
+    left = (end - begin)[open_]
     while len(open_):
-        middle = (lo[open_] + hi[open_]) >> 1
-        before = time[middle] < instant[open_]
-        lo[open_[before]] = middle[before] + 1
-        hi[open_[~before]] = middle[~before]
-        open_ = open_[lo[open_] < hi[open_]]
-    return lo
+        at, wanted = found[open_], instant[open_]
+        unfinished = len(open_)
+        # Those that are done step along, without effect, until they are half of all: to leave them out costs a step.
+        while 2 * unfinished > len(open_):
+            half = left >> 1
+            before = time.take(at + half, mode="clip") < wanted
+            before &= left > 0
+            step = (half + 1) * before
+            at += step
+            left -= step
+            np.copyto(left, half, where=~before)
+            unfinished = int(np.count_nonzero(left))
+        found[open_] = at
+        some = np.flatnonzero(left)
+        open_, left = open_[some], left[some]
+    return found

@@ -397,7 +397,7 @@ def test_gathered_rows_are_those_of_each_entity_one_block_after_another(data: st
         ((code[entity], time, text) for entity, time, text in rows if entity in code and least <= time < end),
         key=lambda row: (row[0], row[1] // 10),
     )
-    shares = [Share.of(block, [pa.array(of_day, pa.int64())], (least, end)) for block in blocks]
+    shares = [Share.of(block, [pa.array(of_day, pa.int64())]).within((least, end)) for block in blocks]
     cuts = block_history._cuts(shares, data.draw(st.integers(1, 20)), 1_000)
     assert cuts is not None
     got: list[tuple[int, int, str]] = []

@@ -5,7 +5,13 @@ import polars as pl
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from beam_pipeline.windows.numpy_engine.bounds import BoundFinder, DistinctProbes, distinct_probes, segments_of
+from beam_pipeline.windows.numpy_engine.bounds import (
+    BoundFinder,
+    DistinctProbes,
+    distinct_probes,
+    search_segments,
+    segments_of,
+)
 from beam_pipeline.windows.polars_engine.windows import DistinctProbes as PolarsProbes
 from beam_pipeline.windows.polars_engine.windows import Finder
 from tests.budget import examples
@@ -96,3 +102,21 @@ def test_the_packed_key_is_used_up_to_the_last_bit():
         assert (packed._keys is not None) == fits
         bounds = packed.find(None)
         assert (bounds.lo.tolist(), bounds.hi.tolist()) == ([0, 2], [2, 4])
+
+
+@settings(max_examples=examples(100))
+@given(st.lists(st.integers(0, 40), min_size=1, max_size=20), st.integers(0, 2**32))
+def test_a_search_within_segments_is_one_of_each(lengths, seed):
+    """Segments of any lengths, so that some are found while others are searched, and probes anywhere in them."""
+    rng = np.random.default_rng(seed)
+    ends = np.cumsum(lengths)
+    time = np.concatenate([np.sort(rng.integers(0, 30, length)) for length in lengths]).astype(np.int64)
+    of = rng.integers(0, len(lengths), 30)
+    begin, end = (ends - lengths)[of].astype(np.int64), ends[of].astype(np.int64)
+    instant = rng.integers(-2, 33, 30)
+    found = search_segments(time, begin, end, instant)
+    one_by_one = [
+        first + int(np.searchsorted(time[first:last], wanted))
+        for first, last, wanted in zip(begin, end, instant, strict=True)
+    ]
+    assert found.tolist() == one_by_one
