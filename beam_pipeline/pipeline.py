@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import _thread
 import contextlib
 import datetime as dt
 import gc
@@ -300,11 +301,11 @@ def _stop_on_signal(slots: DaySlots) -> Iterator[None]:
 
     def stop(number: int, frame: FrameType | None) -> None:
         interrupts.note(number)
-        # Not from the handler itself: the lock of the day slots may be held by the code that was interrupted.
-        threading.Thread(
-            target=slots.stop, args=(Interrupted(f"interrupted by {signal.Signals(number).name}"),)
-        ).start()
+        # Not from the handler itself: the code that was interrupted may hold the lock of the day slots, and the lock of
+        # a `threading.Thread` that starts.
+        _thread.start_new_thread(slots.stop, (Interrupted(f"interrupted by {signal.Signals(number).name}"),))
 
+    interrupts.check_not_stopped()
     with interrupts.handled(stop):
         yield
 

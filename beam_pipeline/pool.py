@@ -7,15 +7,17 @@ import socket
 import sys
 import time
 from collections.abc import Sequence
-from contextlib import suppress
 
 from beam_pipeline.runners.logging import quiet_logging
 from daeda.errors import UsageError, first_line
 from daeda.flags.parser import StrictParser
+from daeda.process import interrupts
 from daeda.process.extras import require
 from daeda.process.messages import run_command, say
 
 _LARGEST_PORT = 65_535
+# How late a signal may be noticed.
+_LOOK_SECONDS = 0.2
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -55,10 +57,11 @@ def _command(words: Sequence[str]) -> int:
         raise _refused(given.host, given.port, first_line(error)) from None
     say(f"a pool of workers listens at {given.host}:{given.port}: --environment_config {given.host}:{given.port}")
     try:
-        # A signal ends the wait.
-        with suppress(KeyboardInterrupt):
-            while True:
-                time.sleep(3600.0)
+        # A signal is how a pool is ended.
+        signals: list[int] = []
+        with interrupts.handled(lambda number, _: signals.append(number)):
+            while not signals:
+                time.sleep(_LOOK_SECONDS)
     finally:
         pool.stop()
     return 0

@@ -6,6 +6,8 @@ import os
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Literal
 
+from daeda.process.interrupts import kept
+
 if TYPE_CHECKING:
     from daeda_data.choosing import Days
     from daeda_data.training_data import TrainingData
@@ -64,8 +66,9 @@ def dataset(
     from daeda_data.looking import verify as verify_parts
     from daeda_data.training_data import TrainingData
 
-    found = find(root, service, version, half, tag)
-    chosen = found.choose(split, days)
-    if verify:
-        verify_parts(chosen)
-    return TrainingData(found.layout, found.half, chosen, columns=columns, day_column=day_column, split=split)
+    with kept():
+        found = find(root, service, version, half, tag)
+        chosen = found.choose(split, days)
+        if verify:
+            verify_parts(chosen)
+        return TrainingData(found.layout, found.half, chosen, columns=columns, day_column=day_column, split=split)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Literal
 
+from daeda.process.interrupts import kept
 from daeda_data.batched_data import BatchedData
 
 if TYPE_CHECKING:
@@ -26,13 +27,15 @@ class TrainingData(BatchedData):
         """
         from daeda_data.readers.arrow import as_arrow
 
-        return as_arrow(self)
+        with kept():
+            return as_arrow(self)
 
     def polars(self) -> pl.LazyFrame:
         """A `polars.LazyFrame`; float16 elements stay what they are. Needs the extra `polars`."""
         from daeda_data.readers.polars import as_polars
 
-        return as_polars(self)
+        with kept():
+            return as_polars(self)
 
     def duckdb(self, connection: Any = None) -> Any:
         """A `duckdb.DuckDBPyRelation` over the parts, on a connection of yours or on DuckDB's default one.
@@ -41,7 +44,8 @@ class TrainingData(BatchedData):
         """
         from daeda_data.readers.duckdb import as_duckdb
 
-        return as_duckdb(self, connection)
+        with kept():
+            return as_duckdb(self, connection)
 
     def pandas(self, dtype_backend: Literal["pyarrow", "numpy"] = "pyarrow") -> Any:
         """A `pandas.DataFrame` with all rows in memory.
@@ -52,13 +56,15 @@ class TrainingData(BatchedData):
         """
         from daeda_data.readers.pandas import as_pandas
 
-        return as_pandas(self, dtype_backend)
+        with kept():
+            return as_pandas(self, dtype_backend)
 
     def huggingface(self) -> Any:
         """A streaming `datasets.IterableDataset`, a shard for each part. Needs the extra `huggingface`."""
         from daeda_data.readers.huggingface import as_huggingface
 
-        return as_huggingface(self)
+        with kept():
+            return as_huggingface(self)
 
     def __repr__(self) -> str:
         from daeda_data.shown import as_text

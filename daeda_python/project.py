@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar
 from daeda.answers.catalog import CatalogAnswer, CatalogColumn, CatalogService, CatalogView
 from daeda.catalog.find import find_root, find_runtime, runtime_files
 from daeda.errors import UsageError, cut
+from daeda.process.interrupts import kept
 from daeda_python.driver import Ended, run
 from daeda_python.listing import Listing
 from daeda_python.results import Audit, Check, Plan, Preview, Run
@@ -198,7 +199,8 @@ class Project:
         from daeda_data import dataset
 
         root = self._runtime or self.root
-        name = service if service is not None else self._service_of(self._runtime_of(None))
+        with kept():
+            name = service if service is not None else self._service_of(self._runtime_of(None))
         return dataset(
             root, name, version, split, days, verify, columns=columns, half=half, day_column=day_column, tag=tag
         )
@@ -221,7 +223,8 @@ class Project:
 
         wanted = _day(day) if day is not None else None
         _check_rows(rows)
-        return preview_of(self._runtime_of(service), service, wanted, rows, columns, progress)
+        with kept():
+            return preview_of(self._runtime_of(service), service, wanted, rows, columns, progress)
 
     def features(
         self,
@@ -264,9 +267,10 @@ class Project:
         from daeda_python.frames import kind_of
 
         kind_of(frame)
-        runtime = self._runtime_of(service)
-        loaded = _loaded(runtime, service)
-        return features_of(frame, loaded, runtime, columns=columns, labels=labels, progress=progress)
+        with kept():
+            runtime = self._runtime_of(service)
+            loaded = _loaded(runtime, service)
+            return features_of(frame, loaded, runtime, columns=columns, labels=labels, progress=progress)
 
     def __repr__(self) -> str:
         return f"daeda.project({str(self.root)!r}): {', '.join(self._names())}"
@@ -294,7 +298,8 @@ class Project:
     def _catalog(self, section: str) -> CatalogAnswer:
         from daeda.cli.catalog import catalog_answer
 
-        return catalog_answer(_no_flags(), self._runtimes(), (section,))
+        with kept():
+            return catalog_answer(_no_flags(), self._runtimes(), (section,))
 
     def _run(
         self,
@@ -308,7 +313,8 @@ class Project:
         runtime = self._runtime_of(service)
         named = [] if service is None else [service]
         words = [*command, *named, "--runtime-config-path", str(runtime), "--json", "--log-json", *_words(flags), *more]
-        return run(words, Progress(f"{what} {service or ''}".rstrip(), progress))
+        with kept():
+            return run(words, Progress(f"{what} {service or ''}".rstrip(), progress))
 
 
 def _root_of(runtime: Path) -> Path:

@@ -20,8 +20,9 @@ from daeda.dtypes import describe_arrow
 from daeda.errors import DayError, first_line, shortened
 from daeda.functions.calling import Raised, ThreadRaised, called
 from daeda.functions.interference import undisturbed
-from daeda.functions.loading import Function, check_not_stopped, load_function
+from daeda.functions.loading import Function, load_function
 from daeda.operators.udf import ArrowUdfTransform
+from daeda.process.interrupts import check_not_stopped
 from daeda.process.supervised import user_code
 from daeda.sql import statements
 from daeda.sql.handle import ColumnTable, Materialised, stored_name

@@ -13,7 +13,8 @@ from beam_pipeline.session.session import DaySession
 from daeda.dataset.profile import measured
 from daeda.durations import seconds_since
 from daeda.errors import DaedaError, DayError, TransientDayError, UserError, first_line, is_transient, refusal
-from daeda.functions.loading import check_not_stopped, raised_in
+from daeda.functions.loading import raised_in
+from daeda.process.interrupts import check_not_stopped
 from daeda.sql.unreadable import is_of_the_network, may_be_of_a_file, unreadable_file
 from daeda.storage.access import without_secrets
 

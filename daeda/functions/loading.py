@@ -33,7 +33,7 @@ from typing import Any
 from daeda.errors import ConfigurationError, counted, cut, did_you_mean, shortened
 from daeda.functions.code import Source, digest_of, is_installed, sources_of
 from daeda.functions.interference import stdout_on_stderr, undisturbed
-from daeda.process import interrupts
+from daeda.process.interrupts import check_not_stopped
 from daeda.process.supervised import user_code
 
 # Digest of each module's code as it was when daeda imported it; a file that is edited later changes neither.
@@ -101,12 +101,6 @@ def _message(error: BaseException) -> str:
         return str(error)
     except BaseException:  # noqa: BLE001 - the text of an exception is code of the user, too
         return "an exception whose text cannot be shown"
-
-
-def check_not_stopped() -> None:
-    """Raise KeyboardInterrupt where a signal has asked this process to stop, whatever became of its exception."""
-    if interrupts.arrived() is not None and threading.current_thread() is threading.main_thread():
-        raise KeyboardInterrupt
 
 
 @contextlib.contextmanager

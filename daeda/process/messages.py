@@ -12,17 +12,15 @@ import logging
 import os
 import re
 import select
-import signal
 import sys
-import threading
 import traceback
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from types import FrameType
 from typing import Unpack
 
 from daeda.errors import DaedaError, DayError, Interrupted, UsageError, cut, first_line, refusal
 from daeda.process import interrupts
+from daeda.process.command_signals import CommandSignals
 from daeda.process.log import Fields, Level, NarrativeFormatter, is_json, log_line, narrated, write_line
 from daeda.process.printable import harmless, printable, printable_lines
 from daeda.process.supervised import report_exit_code
@@ -46,13 +44,15 @@ def run_command(command: Callable[[Sequence[str]], int], arguments: Sequence[str
 
     The exit code is reported to the supervisor of the process, unless something ends the process before.
     """
-    interrupts.forget()
+    signals = CommandSignals()
     try:
         with narrated(arguments):
-            code = _run(command, arguments)
+            code = _run(command, arguments, signals)
     except Shown as shown:
         report_exit_code(int(shown.code or 0))
         raise
+    finally:
+        signals.release()
     report_exit_code(code)
     return code
 
@@ -61,45 +61,72 @@ class Shown(SystemExit):
     """A parser has shown its help, and the command is done."""
 
 
-def _run(command: Callable[[Sequence[str]], int], arguments: Sequence[str]) -> int:
+def _run(command: Callable[[Sequence[str]], int], arguments: Sequence[str], signals: CommandSignals) -> int:
     _prepare_streams()
     try:
-        with _signals_interrupt():
-            _check_words(arguments)
-            code = command(arguments)
-            # What is still to be written may be refused.
-            sys.stdout.flush()
-            return code
-    except DaedaError as error:
-        with _although_nobody_reads():
-            tell_error(error)
-        return error.exit_code
-    except KeyboardInterrupt:
-        name = interrupts.arrived()
-        with _although_nobody_reads():
-            say("something raised KeyboardInterrupt" if name is None else f"interrupted by {name}", "error")
-        return 1 if name is None else Interrupted.exit_code
-    except Shown:
+        signals.begin()
+        _check_words(arguments)
+        code = command(arguments)
+        # What is still to be written may be refused.
         sys.stdout.flush()
-        raise
-    except SystemExit as exit_:
-        with _although_nobody_reads():
-            say(f"something called sys.exit({cut(exit_.code)}) in the middle of the command: it is not done", "error")
-        return 1
-    except BrokenPipeError as error:
-        if not _nobody_reads():
-            tell_unforeseen(error)
+        signals.at_work = False
+    except BaseException as error:  # noqa: BLE001 - each is told
+        signals.at_work = False
+        if signals.raised is None:
+            return _tell_end(error)
+        return _tell_interrupted(signals.raised, error)
+    # The command went on without the exception: what it has left out, nobody knows.
+    return code if signals.raised is None else _tell_interrupted(signals.raised, None)
+
+
+def _tell_interrupted(name: str, error: BaseException | None) -> int:
+    """A command that was cut off by a signal, whatever error has come of that."""
+    with _although_nobody_reads():
+        if isinstance(error, Interrupted):
+            tell_error(error)
+        else:
+            say(f"interrupted by {name}", "error")
+    if isinstance(error, BrokenPipeError) and _nobody_reads():
         _give_up_output()
-        return 1
-    except Exception as error:  # noqa: BLE001 - shown whole, as Python would, and harmless
-        with _although_nobody_reads():
-            if _lacks_memory(error):
-                say(_LACKING, "error")
-            elif isinstance(error, OSError) and error.errno in _REFUSALS:
-                tell_error(DaedaError(f"{refusal(error)}: days that were published stay, run again to go on"))
-            else:
+    return Interrupted.exit_code
+
+
+def _tell_end(error: BaseException) -> int:
+    """An error that has ended a command; returns its exit code."""
+    match error:
+        case DaedaError():
+            with _although_nobody_reads():
+                tell_error(error)
+            return error.exit_code
+        case KeyboardInterrupt():
+            name = interrupts.arrived()
+            with _although_nobody_reads():
+                say("something raised KeyboardInterrupt" if name is None else f"interrupted by {name}", "error")
+            return 1 if name is None else Interrupted.exit_code
+        case Shown():
+            sys.stdout.flush()
+            raise error
+        case SystemExit():
+            what = f"something called sys.exit({cut(error.code)}) in the middle of the command"
+            with _although_nobody_reads():
+                say(f"{what}: it is not done", "error")
+            return 1
+        case BrokenPipeError():
+            if not _nobody_reads():
                 tell_unforeseen(error)
-        return 1
+            _give_up_output()
+            return 1
+        case Exception():
+            with _although_nobody_reads():
+                if _lacks_memory(error):
+                    say(_LACKING, "error")
+                elif isinstance(error, OSError) and error.errno in _REFUSALS:
+                    tell_error(DaedaError(f"{refusal(error)}: days that were published stay, run again to go on"))
+                else:
+                    tell_unforeseen(error)
+            return 1
+        case _:
+            raise error
 
 
 @contextlib.contextmanager
@@ -173,24 +200,6 @@ def tell_unforeseen(error: BaseException) -> None:
         ours = part.startswith(("  File ", "Traceback (", "\n"))
         print(printable_lines(part.rstrip("\n")) if ours else printable(part.rstrip("\n")), file=sys.stderr)
     sys.stderr.flush()
-
-
-@contextlib.contextmanager
-def _signals_interrupt() -> Iterator[None]:
-    """SIGINT and SIGTERM end the block, so that it cleans up. Handlers exist in the main thread alone."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-
-    def stop(number: int, frame: FrameType | None) -> None:
-        # Libraries catch every Exception here and there, and make others of them; nobody catches this one.
-        if interrupts.note(number):
-            raise KeyboardInterrupt
-
-    with interrupts.handled(stop):
-        # A supervisor starts its command with these blocked: what arrived until now is heard now.
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, (signal.SIGINT, signal.SIGTERM))
-        yield
 
 
 def tell_error(error: DaedaError) -> None:

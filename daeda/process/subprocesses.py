@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import _thread
 import contextlib
 import os
 import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from types import FrameType
@@ -43,15 +45,15 @@ class Interruptions:
             return
         say("stopping: waiting for the days at work to be given up (interrupt again to kill them)")
         self.child.send_signal(signal.SIGINT)
-        timer = threading.Timer(_GRACE_SECONDS, _kill_group, args=(self.child,))
-        timer.daemon = True
-        timer.start()
+        # Not a `threading.Timer`: what was interrupted may hold the lock that one takes to start.
+        _thread.start_new_thread(_kill_late, (self.child,))
 
 
 @contextlib.contextmanager
 def interruptible() -> Iterator[Interruptions]:
     """Handle SIGINT and SIGTERM while the block runs; raises Interrupted after it if one arrived."""
     state = Interruptions()
+    interrupts.check_not_stopped()
     with interrupts.handled(state.receive):
         yield state
     if state.signals:
@@ -125,6 +127,13 @@ def _read_into(output: list[str] | None, child: subprocess.Popen[str]) -> thread
     reader = threading.Thread(target=read, daemon=True, name="stdout")
     reader.start()
     return reader
+
+
+def _kill_late(child: subprocess.Popen[str]) -> None:
+    time.sleep(_GRACE_SECONDS)
+    # Of a process that has been waited for, the number may be that of another one by now.
+    if child.returncode is None:
+        _kill_group(child)
 
 
 def _kill_group(child: subprocess.Popen[str]) -> None:

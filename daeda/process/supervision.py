@@ -165,7 +165,11 @@ def supervised(name: str, command: Callable[[], int]) -> int:
     """
     open_streams()
     follow(sys.argv[1:])
-    if supervised_by_environment() or sys.platform != "linux":
+    if supervised_by_environment():
+        # Whoever started it has blocked the signals.
+        interrupts.unheard_outside_of_commands()
+        return end_process(command())
+    if sys.platform != "linux":
         return end_process(command())
     read_end, write_end = os.pipe()
     supervisor = os.getpid()
@@ -182,6 +186,7 @@ def supervised(name: str, command: Callable[[], int]) -> int:
         # The processes that the command starts are ended in order; the command itself dies with its supervisor.
         die_with(supervisor)
         # SIGINT and SIGTERM stay blocked until the command has handlers for them.
+        interrupts.unheard_outside_of_commands()
         signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGHUP})
         supervised_through(write_end)
         return end_process(command())

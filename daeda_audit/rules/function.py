@@ -16,7 +16,8 @@ from daeda.dtypes import DType
 from daeda.errors import DayError, shortened
 from daeda.functions.calling import Raised, ThreadRaised, called
 from daeda.functions.interference import stdout_on_stderr, undisturbed
-from daeda.functions.loading import check_not_stopped, load_function
+from daeda.functions.loading import load_function
+from daeda.process.interrupts import check_not_stopped
 from daeda.process.supervised import user_code
 from daeda.settings.aggregations import UdfSpec
 from daeda_audit.instants import PER_SECOND, Day, Instant

@@ -14,6 +14,7 @@ from collections.abc import Callable
 from typing import Any, NoReturn
 
 from daeda.errors import Interrupted
+from daeda.process import interrupts
 from daeda.process.supervised import report_exit_code
 from enrich.ray import channel
 from enrich.ray.descendants import adopt_orphans, end_descendants
@@ -32,6 +33,7 @@ def run_enrichment(command: Callable[[], int], messages: int, supervisor: int, s
     os.setpgid(0, 0)
     signal.signal(signal.SIGTTOU, signal.SIG_IGN)
     # SIGINT and SIGTERM stay blocked until the command has handlers for them.
+    interrupts.unheard_outside_of_commands()
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGHUP})
     adopt_orphans()
     channel.connect(messages)

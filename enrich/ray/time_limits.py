@@ -69,6 +69,7 @@ class TimeLimit:
         """SIGINT and SIGTERM set the flag while the block runs. Handlers live in the main thread alone."""
         if threading.current_thread() is not threading.main_thread():
             return contextlib.nullcontext()
+        interrupts.check_not_stopped()
         return interrupts.handled(self._stop)
 
     def _stop(self, number: int, _frame: FrameType | None) -> None:
