@@ -36,7 +36,7 @@ class Rates:
     """Seconds of a worker with the cores of the measured machine, and bytes.
 
     `per_event` and `per_row` are for a million; `per_id` for a million ids pooled; `per_mapped` for a million ids in
-    the map of a store, which each node of the enrichment makes once.
+    the map of a store, which the driver of the enrichment makes once.
     """
 
     cores: int
@@ -159,6 +159,7 @@ def _scale_lines(rate: Rates, scale: Scale) -> list[str]:
     day, enriched = skeleton_seconds(rate, scale), enrichment_seconds(rate, scale)
     kept = scale.events * (scale.window_days + scale.days) * rate.event_bytes
     mapped = scale.ids * rate.mapped_bytes
+    pooled = scale.rows * scale.ids_per_row
     table: list[tuple[str, str, str]] = [
         ("skeleton, worker-hours", *_hours(day, scale.days)),
         ("enrichment of one column, worker-hours", *_hours(enriched, scale.days)),
@@ -168,7 +169,13 @@ def _scale_lines(rate: Rates, scale: Scale) -> list[str]:
         ("skeleton written", *_each_day(scale.rows * rate.row_bytes, scale.days)),
         ("one pooled column written", *_each_day(scale.rows * scale.vector_bytes, scale.days)),
         ("the store of vectors", "", _bytes(scale.ids * scale.vector_bytes)),
-        ("map of its ids, on each node", "", f"{_bytes(mapped)}, {scale.ids / _MILLION * rate.per_mapped:,.0f} s"),
+        ("vectors read, once a day where they fit in memory", *_each_day(_once(scale), scale.days)),
+        ("vectors read batch by batch, at most", *_each_day(pooled * scale.vector_bytes, scale.days)),
+        (
+            "map of its ids, in the driver's memory",
+            "",
+            f"{_bytes(mapped)}, {scale.ids / _MILLION * rate.per_mapped:,.0f} s",
+        ),
     ]
     lines = [
         f"### {_count(scale.events)} events a day, {_count(scale.rows)} rows, windows of {scale.window_days} days, "
@@ -186,6 +193,11 @@ def _scale_lines(rate: Rates, scale: Scale) -> list[str]:
         spread = enriched * scale.days / workers / 3600
         lines.append(f"| {workers} | {workers * rate.cores} | {day * rounds / 3600:,.1f} | {spread:,.1f} |")
     return lines
+
+
+def _once(scale: Scale) -> float:
+    """Bytes of all vectors that a day of enough rows needs, each once."""
+    return min(scale.ids, scale.rows * scale.ids_per_row) * scale.vector_bytes
 
 
 def _hours(seconds: float, days: int) -> tuple[str, str]:

@@ -9,6 +9,7 @@ import pickle
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 from typing import Protocol
 
 import numpy as np
@@ -16,6 +17,8 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from daeda.dataset.stores import StoreIdentity
+from daeda.errors import DayError
+from daeda.storage.location import is_object
 from enrich.arrays import ABSENT, Halves, Positions
 from enrich.store.id_index import IntegerIds, RowMap, TextIds, pick
 from enrich.store.shared_memory import Location, SharedMemory, Slot
@@ -201,8 +204,14 @@ class TravelledVectors:
 
     @cached_property
     def _opened(self) -> BatchedVectors:
+        name, path, *_ = self.declared
+        if not is_object(path) and not Path(path).exists():
+            raise DayError(
+                f"embedding store '{name}': {path} is not seen there, and was where the run began: stores must lie on "
+                "storage that every worker reaches by the same path, and stay while the run is at work"
+            )
         return BatchedVectors(reopen_store(*self.declared), self.row_map)
 
     def fetch(self, ids: pa.Array) -> tuple[Positions, Halves]:
-        """See VectorSource. DayError where the store is gone, or another one by now."""
+        """See VectorSource. DayError where the store is not seen from here, is gone, or is another one by now."""
         return self._opened.fetch(ids)

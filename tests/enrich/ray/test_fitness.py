@@ -7,6 +7,8 @@ import pickle
 from pathlib import Path
 from typing import Any
 
+import lance
+import pyarrow as pa
 import pytest
 
 from daeda.errors import DayError, WorkerUnfit
@@ -15,6 +17,8 @@ from enrich.ray import fitness as module
 from enrich.ray.actors import PartWorker
 from enrich.ray.fitness import CODE, PACKAGES, Fitness
 from enrich.ray.here import look
+from enrich.store.store import open_store
+from enrich.store.vectors import BatchedVectors
 from tests.disk import mounted_again
 
 
@@ -91,6 +95,29 @@ def test_an_actor_elsewhere_names_its_host(fitness: Fitness, monkeypatch: pytest
     told = pickle.loads(worker.result(task, {}))
     assert isinstance(told, DayError)
     assert str(told).startswith("the worker on far: /no/such/part-0-0.parquet")
+
+
+def test_a_node_that_does_not_see_a_store_names_both(
+    fitness: Fitness, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is opened where vectors are read batch by batch, and nowhere else."""
+    path = str(tmp_path / "store")
+    lance.write_dataset(
+        pa.table({"id": pa.array([1], pa.int64()), "vec": pa.array([[1.0, 2.0]], pa.list_(pa.float32(), 2))}), path
+    )
+    store = open_store("art", path, "id", "vec", 2, 1)
+    travelled = pickle.loads(pickle.dumps(BatchedVectors(store, store.row_map())))
+    Path(path).rename(tmp_path / "hidden")
+    with pytest.raises(DayError) as failure:
+        travelled.fetch(pa.array([1]))
+    monkeypatch.setattr(module.socket, "gethostname", lambda: "far")
+    assert str(fitness.told_from_here(failure.value)) == (
+        f"the worker on far: embedding store 'art': {path} is not seen there, and was where the run began: stores must "
+        "lie on storage that every worker reaches by the same path, and stay while the run is at work"
+    )
+    # It may be seen later.
+    (tmp_path / "hidden").rename(path)
+    assert travelled.fetch(pa.array([1]))[1].tolist() == [[1.0, 2.0]]
 
 
 def test_an_actor_that_is_not_fit_does_nothing(fitness: Fitness, tmp_path: Path) -> None:
