@@ -13,7 +13,16 @@ import numpy as np
 import pyarrow as pa
 
 from beam_pipeline.windows.numpy_engine.bounds import Bools, Bounds, Int64s
-from beam_pipeline.windows.numpy_engine.lists import Entries, Picked, blocks_of, picked, runs_down
+from beam_pipeline.windows.numpy_engine.lists import (
+    Entries,
+    Picked,
+    blocks_of,
+    check_size,
+    newest,
+    picked,
+    runs_down,
+    runs_up,
+)
 from beam_pipeline.windows.numpy_engine.tree import maxima, previous
 from daeda.errors import DayError
 
@@ -23,6 +32,10 @@ PAIR_BUDGET = 1 << 18
 _FIRST_LOOK = 128
 # A jump over dead rows costs about as much as looking at this many rows one by one.
 _JUMP_COST = 64
+# Where more of the rows come again, hardly a window is without one: it is not looked for.
+_REPEATED = 0.125
+# Where more of the windows have to be searched, all are: to put both kinds together costs about as much.
+_SEARCHED = 0.5
 # Integers in a range of up to this many bits are their own codes.
 _DIRECT_BITS = 31
 
@@ -138,9 +151,10 @@ def grouped(entity: Int64s, codes: Int64s, limit: int) -> Grouped:
 def newest_distinct(following: Int64s, window: Bounds, max_length: int) -> Picked:
     """The newest `max_length` distinct items of each window, each at its newest row.
 
-    A probe looks back over the rows before its window's end, twice as far each time. Where few of them are the newest
-    of their item, it jumps from one such row to the next by a tree of maxima, so that the work is bounded by the
-    result and the logarithm of the history, not by the length of the windows.
+    Of a window without a row whose item comes again, it takes the newest rows. Elsewhere a probe looks back over the
+    rows before its window's end, twice as far each time. Where few of them are the newest of their item, it jumps from
+    one such row to the next by a tree of maxima, so that the work is bounded by the result and the logarithm of the
+    history, not by the length of the windows.
 
     Args:
         following: `Grouped.following`.
@@ -150,7 +164,24 @@ def newest_distinct(following: Int64s, window: Bounds, max_length: int) -> Picke
     Raises:
         DayError: more than 2^31 - 1 items in all.
     """
-    return _Search(following, window, max_length).run()
+    repeated = following < len(following)
+    if np.count_nonzero(repeated) > len(following) * _REPEATED:
+        return _Search(following, window, max_length).run()
+    again = np.zeros(len(following) + 1, dtype=np.int64)
+    np.cumsum(repeated, out=again[1:])
+    searched = np.flatnonzero(again[window.hi] > again[window.lo])
+    if not len(searched):
+        return newest(window, max_length)
+    if len(searched) > len(window) * _SEARCHED:
+        return _Search(following, window, max_length).run()
+    found = _Search(following, Bounds(window.lo[searched], window.hi[searched]), max_length).run()
+    lengths = np.minimum(window.hi - window.lo, min(max_length, len(following)))
+    lengths[searched] = found.lengths
+    check_size(lengths)
+    rows = runs_down(window.hi - 1, lengths)
+    begin = np.cumsum(lengths) - lengths
+    rows[runs_up(begin[searched], found.lengths)] = found.rows
+    return Picked(rows, lengths)
 
 
 class _Search:

@@ -34,9 +34,14 @@ def as_lists(picked):
 
 @pytest.mark.parametrize(("budget", "jump"), [(1 << 18, 64), (5, 64), (5, 0), (1 << 18, 0), (1 << 18, 10**9)])
 @settings(max_examples=examples(30))
-@given(seed=st.integers(0, 2**32), items=st.sampled_from([1, 3, 30, 1000]), most=st.sampled_from([1, 2, 7, 10**6]))
-def test_every_way_to_look_back(budget, jump, seed, items, most):
-    """Small blocks, jumps at once and no jumps at all find the same rows."""
+@given(
+    seed=st.integers(0, 2**32),
+    items=st.sampled_from([1, 3, 30, 1000]),
+    most=st.sampled_from([1, 2, 7, 10**6, 2**70]),
+    searched=st.sampled_from([0.0, 0.5, 1.0]),
+)
+def test_every_way_to_look_back(budget, jump, seed, items, most, searched):
+    """Small blocks, jumps at once and no jumps at all find the same rows, whether windows without repeats are apart."""
     rng = np.random.default_rng(seed)
     rows = int(rng.integers(1, 400))
     entity = np.sort(rng.integers(0, 3, rows))
@@ -48,6 +53,8 @@ def test_every_way_to_look_back(budget, jump, seed, items, most):
         patch.setattr(distinct, "PAIR_BUDGET", budget)
         patch.setattr(distinct, "_JUMP_COST", jump)
         patch.setattr(distinct, "_FIRST_LOOK", 4)
+        patch.setattr(distinct, "_SEARCHED", searched)
+        patch.setattr(distinct, "_REPEATED", 1.0)
         lists = as_lists(newest_distinct(grouped(entity, codes, items).following, window, most))
     assert lists == expected_rows(codes, window, most)
 
