@@ -1,5 +1,14 @@
 """`python -m beam_pipeline`."""
 
-from beam_pipeline.command import main
+import signal
 
-raise SystemExit(main())
+
+def _build() -> int:
+    # Until the supervisor has handlers for them, so that an interrupt never meets an import.
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
+    from beam_pipeline.command import main
+
+    return main()
+
+
+raise SystemExit(_build())

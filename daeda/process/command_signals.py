@@ -66,6 +66,7 @@ class CommandSignals:
             # can be started, an exception that is swallowed counts at the end of the command.
             with contextlib.suppress(RuntimeError):
                 _thread.start_new_thread(self._watch, (number,))
+        interrupts.interrupt_work()
         # Libraries catch every Exception here and there, and make others of them; fewer catch this one.
         exception = Signalled()
         self._exception = weakref.ref(exception)

@@ -11,8 +11,10 @@ import signal
 import sys
 import threading
 import time
+import weakref
 from collections.abc import Callable, Iterator, Sequence
 from types import FrameType
+from typing import Protocol
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
@@ -20,6 +22,16 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM)
 _SAME_SECONDS = 1.0
 
 _arrived: list[tuple[int, float]] = []
+
+
+class Interruptible(Protocol):
+    """What works in a library, as a connection of a database does, and can be told to stop."""
+
+    def interrupt(self) -> None:
+        """Stop what is at work."""
+
+
+_at_work: weakref.WeakSet[Interruptible] = weakref.WeakSet()
 
 
 class Signalled(KeyboardInterrupt):
@@ -67,6 +79,23 @@ def arrived() -> str | None:
 def forget() -> None:
     """A command begins: what arrived before it was for another."""
     _arrived.clear()
+
+
+def interrupted_by_signals(work: Interruptible) -> None:
+    """What the main thread has opened, for as long as anybody has it: a signal interrupts it before it raises.
+
+    Whoever closes it behind the exception would wait for the end of what is at work in there.
+    """
+    if threading.current_thread() is threading.main_thread():
+        _at_work.add(work)
+
+
+def interrupt_work() -> None:
+    """Interrupt what the main thread has opened, for a handler of signals, in whose time that thread closes nothing."""
+    for work in list(_at_work):
+        # It may be closed, which each library says in its own way.
+        with contextlib.suppress(Exception):
+            work.interrupt()
 
 
 def check_not_stopped() -> None:

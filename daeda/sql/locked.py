@@ -16,6 +16,7 @@ from sqlglot import exp
 
 from daeda.errors import InputError
 from daeda.installed import install_command
+from daeda.process.interrupts import interrupted_by_signals
 from daeda.sql.files import as_pattern
 from daeda.storage.access import Access, find_access
 from daeda.storage.location import is_object
@@ -72,6 +73,7 @@ def connect(
     """
     kept = {name: value for name, value in _LOCKED_AT_CONNECT.items() if name not in _unlocked(config or {})}
     connection = duckdb.connect(":memory:", config={**(config or {}), **kept})
+    interrupted_by_signals(connection)
     try:
         # A cursor of the connection has what is global, and else the zone of the host.
         connection.execute("SET GLOBAL TimeZone = 'UTC'")

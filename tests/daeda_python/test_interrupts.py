@@ -51,7 +51,7 @@ def test_an_interrupt_that_meets_a_library(
     met: str, call: Callable[[daeda.Project], object], root: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def interrupted(*_: Any, **__: Any) -> None:
-        execute_and_be_sent(signal.SIGINT)
+        execute_and_be_sent(signal.SIGINT, of_a_command=False)
 
     project = daeda.project(root)
     monkeypatch.setattr(met, interrupted)

@@ -7,13 +7,13 @@ import sys
 import threading
 import time
 
-import duckdb
+from daeda.sql.locked import connect
 
 # It would take hours, and calls the function once, at its begin.
 _STATEMENT = "SELECT count(*) FROM (SELECT begun() AS one) AS o, range(10_000_000_000_000) AS r WHERE hash(range) = one"
 
 
-def execute_and_be_sent(number: int) -> None:
+def execute_and_be_sent(number: int, *, of_a_command: bool = True) -> None:
     """Execute a statement that would take hours, and send this process the signal meanwhile.
 
     The one who sends looks on until no line of Python is at work in the main thread any more: only the statement is.
@@ -31,7 +31,7 @@ def execute_and_be_sent(number: int) -> None:
             time.sleep(0.001)
         os.kill(os.getpid(), number)
 
-    with duckdb.connect(config={"threads": 1}) as connection:
+    with connect(None, {"threads": 1}) as connection:
         connection.create_function("begun", begun, [], "BIGINT", side_effects=True)
         sender = threading.Thread(target=send)
         sender.start()
@@ -39,5 +39,6 @@ def execute_and_be_sent(number: int) -> None:
             connection.execute(_STATEMENT)
         finally:
             sender.join()
-            # DuckDB has raised an error, and the statement may still be at work: closing would wait for its end.
-            connection.interrupt()
+            if not of_a_command:
+                # The statement is still at work behind its error, and whoever closes the connection waits for its end.
+                connection.interrupt()

@@ -219,13 +219,41 @@ def test_a_signal_behind_the_end_of_a_command_changes_nothing(number: signal.Sig
     assert ended("complete", number) == (0, "")
 
 
+STARTING = """
+import os, runpy, sys
+
+class Interrupting:
+    def find_spec(self, name, path, target=None):
+        if name == sys.argv[1] + ".command" or name == sys.argv[1] + ".cli.main":
+            os.kill(os.getpid(), int(sys.argv[2]))
+            # The exception would come up in here.
+            [None for _ in range(1000)]
+
+sys.meta_path.insert(0, Interrupting())
+module = sys.argv[1]
+sys.argv[1:] = ["--help"] if module != "daeda" else ["catalog", "--help"]
+runpy.run_module(module, run_name="__main__", alter_sys=True)
+"""
+
+
+@pytest.mark.parametrize("number", interrupts.SIGNALS, ids=lambda number: number.name)
+@pytest.mark.parametrize("module", ["daeda", "beam_pipeline", "enrich"])
+def test_a_signal_among_the_first_imports_waits_for_the_command(module: str, number: signal.Signals) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", STARTING, module, str(int(number))], cwd=ROOT, stdin=subprocess.DEVNULL,
+        capture_output=True, text=True, check=False, timeout=SECONDS,
+    )  # fmt: skip
+    # The command is asked for its help: it may be done before it hears.
+    assert (done.returncode, done.stderr) in ((0, ""), (130, f"error: interrupted by {number.name}\n"))
+
+
 def test_an_interrupt_of_the_caller_stays_one() -> None:
     """Of the handler that Python has, as in a notebook."""
     # Whatever started the tests may ignore it.
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         with pytest.raises(KeyboardInterrupt) as raised, interrupts.kept():
-            execute_and_be_sent(signal.SIGINT)
+            execute_and_be_sent(signal.SIGINT, of_a_command=False)
     finally:
         signal.signal(signal.SIGINT, before)
     assert str(raised.value.__cause__) == "Query interrupted"
