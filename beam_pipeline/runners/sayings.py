@@ -45,7 +45,8 @@ _SAYINGS = (
         "Flink has lost a TaskManager",
     ),
     _saying(
-        r"FnApiControlClient closed|SDK harness|client disconnected|Multiplexer hanging up|CANCELLED: client cancelled",
+        r"FnApiControlClient closed|SDK harness|SDK worker disconnected|client disconnected|Multiplexer hanging up|"
+        r"CANCELLED: client cancelled",
         "a worker was lost in the middle of a day",
     ),
     _saying(

@@ -27,6 +27,11 @@ SAID = {
         "java.lang.IllegalStateException: FnApiControlClient closed",
         "a worker was lost in the middle of a day",
     ),
+    "worker of Prism": (
+        "Pipeline job-001 failed in state FAILED: bundle inst012 stage-003 failed:SDK worker disconnected: "
+        "worker[job-001[job]_ref_Environment_default_environment_1], 7 active instructions, error: context canceled",
+        "a worker was lost in the middle of a day",
+    ),
     "cancelled": ("Pipeline job failed in state CANCELLED: unknown error", "somebody cancelled the job"),
     "no slots": (
         "NoResourceAvailableException: Could not acquire the minimum required resources.",
