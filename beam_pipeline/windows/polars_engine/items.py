@@ -16,7 +16,7 @@ from functools import cached_property
 
 import polars as pl
 
-from beam_pipeline.windows.polars_engine.lists import Picked, collected, counts_of, expanded, numbered_in
+from beam_pipeline.windows.polars_engine.lists import Picked, collected, counts_of, expanded, newest, numbered_in
 from beam_pipeline.windows.polars_engine.windows import Windows, running_count, wide
 
 # (probe, row) pairs that are expanded at a time: bounds the memory, about 100 bytes each.
@@ -24,6 +24,10 @@ PAIR_BUDGET = 1 << 20
 # Level of the shortest blocks, and their rows: less is looked at row by row.
 _SHORT_LEVEL = 7
 _SHORT = 1 << _SHORT_LEVEL
+# Where more of the rows come again, hardly a window is without one: it is not looked for.
+_REPEATED = 0.125
+# Where more of the windows have to be searched, all are: to put both kinds together costs about as much.
+_SEARCHED = 0.5
 _NARROW_BITS = 62
 _ALL = 2**62
 
@@ -109,10 +113,34 @@ def _by_row(row: pl.Series, values: pl.Series) -> pl.Series:
 
 
 def newest_distinct(items: Items, windows: Windows, max_length: int, *, newest_first: bool) -> Picked:
-    """The newest `max_length` distinct items of each window, each at its newest row."""
+    """The newest `max_length` distinct items of each window, each at its newest row.
+
+    Of a window without a row whose item comes again these are its newest rows; the others are searched.
+    """
+    repeated = items.following < len(items.following)
+    if int(repeated.sum()) > len(repeated) * _REPEATED:
+        return _searched(items, windows, windows.frame(), max_length, newest_first=newest_first)
+    again = running_count(repeated)
+    comes_again = again.gather(windows.hi) > again.gather(windows.lo)
+    if not comes_again.any():
+        return newest(windows, max_length, newest_first=newest_first)
+    if int(comes_again.sum()) > len(windows) * _SEARCHED:
+        return _searched(items, windows, windows.frame(), max_length, newest_first=newest_first)
+    found = _searched(items, windows, windows.frame().filter(comes_again), max_length, newest_first=newest_first)
+    kept = pl.min_horizontal(pl.col("hi") - pl.col("lo"), min(max_length, 2**62))
+    frame = windows.frame().with_columns(found=found.lengths, searched=comes_again)
+    frame = frame.select("hi", "found", length=pl.when("searched").then("found").otherwise(kept))
+    rows = expanded(frame, pl.col("hi") - pl.col("length"), pl.col("hi"), newest=newest_first)["row"]
+    begin = frame.select("found", begin=pl.col("length").cum_sum() - pl.col("length"))
+    places = expanded(begin, pl.col("begin"), pl.col("begin") + pl.col("found"))["row"]
+    return Picked(rows.scatter(places, found.rows), frame["length"])
+
+
+def _searched(items: Items, windows: Windows, probes: pl.DataFrame, max_length: int, *, newest_first: bool) -> Picked:
+    """The distinct items of those of the windows that are `probes`; the lists of the others are empty."""
     search = _Search(items.following, max_length)
-    cut = blocks(windows.frame(), max(2 * max_length, 2 * _SHORT))
-    picks = [pick for probes in cut for pick in search.run(probes)]
+    cut = blocks(probes, max(2 * max_length, 2 * _SHORT))
+    picks = [pick for some in cut for pick in search.run(some)]
     return collected(picks, len(windows), newest_first=newest_first)
 
 

@@ -39,6 +39,41 @@ def small_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(visible, "PAIR_BUDGET", 9)
 
 
+@settings(max_examples=examples(60))
+@given(
+    rows=st.lists(st.tuples(st.integers(0, 2), st.integers(0, 60)), min_size=1, max_size=40),
+    asked=st.lists(st.tuples(st.integers(0, 40), st.integers(0, 40)), max_size=12),
+    most=st.sampled_from([1, 2, 5, 2**70]),
+    newest_first=st.booleans(),
+    searched=st.sampled_from([0.0, 0.5, 1.0]),
+)
+def test_windows_without_repeats_are_apart(
+    rows: list[tuple[int, int]], asked: list[tuple[int, int]], most: int, newest_first: bool, searched: float
+) -> None:
+    """Whether windows in which no item comes again are searched or not, they have the newest row of each item."""
+    rows.sort(key=lambda row: row[0])
+    entity = [row[0] for row in rows]
+    windows = []
+    for last, length in asked:
+        newest = last % len(rows)
+        windows.append((max(entity.index(entity[newest]), newest - length), newest))
+    given = Windows(*(pl.Series([window[end] for window in windows], dtype=pl.Int64) for end in range(2)))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(items, "_REPEATED", 1.0)
+        patch.setattr(items, "_SEARCHED", searched)
+        of_rows = items.Items(pl.Series(entity), pl.Series([row[1] for row in rows]))
+        picked = items.newest_distinct(of_rows, given, min(most, len(rows)), newest_first=newest_first)
+    expected = []
+    for first, end in windows:
+        found: dict[int, int] = {}
+        for row in range(end - 1, first - 1, -1):
+            found.setdefault(rows[row][1], row)
+        kept = list(found.values())[:most]
+        expected.append(kept if newest_first else kept[::-1])
+    assert picked.lengths.to_list() == [len(kept) for kept in expected]
+    assert picked.rows.to_list() == [row for kept in expected for row in kept]
+
+
 @pytest.mark.usefixtures("small_blocks")
 @settings(max_examples=examples(150), suppress_health_check=list(HealthCheck))
 @given(rows=ROWS, spine=SPINE, window=st.sampled_from([None, 5, 17, 33]), most=st.integers(1, 6), late=st.booleans())
