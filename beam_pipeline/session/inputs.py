@@ -51,7 +51,7 @@ class DayInputs:
         self._identified: dict[str, InputFile] = {}
         if context.extending is not None:
             _identities.learn(_published_inputs(context, day))
-        self.scanned: dict[str, ScannedFiles] = {}
+        self.scanned: Mapping[str, ScannedFiles] = {}
 
     def read(self, scan: Scan, digest: str) -> ScannedFiles:
         """Find and identify the files that a Scan, which has this digest, reads; see that each of them was checked.
@@ -72,8 +72,10 @@ class DayInputs:
         for file in needed.values():
             if not checked.covers(scan, file):
                 check_input(scan, digest, file, view_files)
-        self.scanned[scan.name] = ScannedFiles(scan, view_files, needed)
-        return self.scanned[scan.name]
+        found = ScannedFiles(scan, view_files, needed)
+        # Anew, for operators that run beside this one may be going through those that are there.
+        self.scanned = {**self.scanned, scan.name: found}
+        return found
 
     def use_listing(self, files: Iterable[SourceFiles]) -> None:
         """Read what was listed before, by the path of each view, and do not list it again."""
