@@ -23,7 +23,7 @@ from daeda.process import interrupts
 from daeda.process.command_signals import CommandSignals
 from daeda.process.log import Fields, Level, NarrativeFormatter, is_json, log_line, narrated, write_line
 from daeda.process.printable import harmless, printable, printable_lines
-from daeda.process.supervised import report_exit_code
+from daeda.process.supervised import has_driver, report_exit_code
 from daeda.storage.location import Location
 
 # What the machine may refuse to anybody at any time. What else an OSError says was not foreseen, and is shown whole.
@@ -82,9 +82,9 @@ def _run(command: Callable[[Sequence[str]], int], arguments: Sequence[str], sign
 def _tell_interrupted(name: str, error: BaseException | None) -> int:
     """A command that was cut off by a signal, whatever error has come of that."""
     with _although_nobody_reads():
-        if isinstance(error, Interrupted):
+        if isinstance(error, Interrupted) and not has_driver():
             tell_error(error)
-        else:
+        elif not has_driver():
             say(f"interrupted by {name}", "error")
     if isinstance(error, BrokenPipeError) and _nobody_reads():
         _give_up_output()
@@ -93,16 +93,20 @@ def _tell_interrupted(name: str, error: BaseException | None) -> int:
 
 def _tell_end(error: BaseException) -> int:
     """An error that has ended a command; returns its exit code."""
+    name = interrupts.arrived()
     match error:
+        case Interrupted():
+            return _tell_interrupted(name or "a signal", error)
         case DaedaError():
             with _although_nobody_reads():
                 tell_error(error)
             return error.exit_code
+        case KeyboardInterrupt() if name is not None:
+            return _tell_interrupted(name, error)
         case KeyboardInterrupt():
-            name = interrupts.arrived()
             with _although_nobody_reads():
-                say("something raised KeyboardInterrupt" if name is None else f"interrupted by {name}", "error")
-            return 1 if name is None else Interrupted.exit_code
+                say("something raised KeyboardInterrupt", "error")
+            return 1
         case Shown():
             sys.stdout.flush()
             raise error

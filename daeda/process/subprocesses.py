@@ -113,7 +113,10 @@ def run_subprocess(
         reader.join(_GRACE_SECONDS)
     if state.signals:
         return Interrupted.exit_code if supervision.exit_code is None else supervision.exit_code
-    return supervision.final_exit_code(f"python -m {module}", child.returncode)
+    code = supervision.final_exit_code(f"python -m {module}", child.returncode)
+    if code == Interrupted.exit_code:
+        say(f"python -m {module} was interrupted: published days stay, run again to go on", "error")
+    return code
 
 
 def _read_into(output: list[str] | None, child: subprocess.Popen[str]) -> threading.Thread:

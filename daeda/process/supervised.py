@@ -33,6 +33,7 @@ _PR_SET_PDEATHSIG = 1
 _descriptor: int | None = None
 _numbers = itertools.count(1)
 _has_run = False
+_has_driver = False
 
 
 def supervised_through(descriptor: int | None) -> None:
@@ -43,12 +44,19 @@ def supervised_through(descriptor: int | None) -> None:
 
 def supervised_by_environment() -> bool:
     """Report through the pipe that the environment names; returns whether it names one."""
+    global _has_driver
     descriptor = os.environ.pop(VARIABLE, None)
     if descriptor is None:
         return False
     os.set_inheritable(int(descriptor), False)
     supervised_through(int(descriptor))
+    _has_driver = True
     return True
+
+
+def has_driver() -> bool:
+    """Whether a command does part of its work in this process: that command tells of its interruption, and once."""
+    return _has_driver
 
 
 def is_supervised() -> bool:

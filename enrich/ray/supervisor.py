@@ -28,7 +28,7 @@ from daeda.process.ending import end_process
 from daeda.process.log import follow
 from daeda.process.messages import say
 from daeda.process.parent_watch import take_parent_pipe, watch_parent
-from daeda.process.supervised import report_exit_code, supervised_by_environment, supervised_through
+from daeda.process.supervised import has_driver, report_exit_code, supervised_by_environment, supervised_through
 from daeda.process.supervision import Supervision, open_streams
 from enrich.ray.child import Child
 from enrich.ray.descendants import adopt_orphans, descendants, end_descendants
@@ -170,17 +170,21 @@ class _Supervisor:
         if time.monotonic() > self._end_at:
             if self._supervision.exit_code is not None:
                 return None, self._supervision.exit_code
-            return f"interrupted by {self._signals[0].name}", Interrupted.exit_code
+            return self._interrupted()
         if self._supervision.is_overdue(child.pid):
             os.kill(child.pid, signal.SIGKILL)
             return None
         missed = child.missed_deadline()
         return None if missed is None else (missed.sentence, missed.exit_code)
 
+    def _interrupted(self) -> tuple[str | None, int]:
+        """A driver tells of its interruption by itself."""
+        return None if has_driver() else f"interrupted by {self._signals[0].name}", Interrupted.exit_code
+
     def _end_of_silent(self, child: Child) -> int:
         """The child has ended and has not said how."""
         if self._signals:
-            return self._end(child, f"interrupted by {self._signals[0].name}", Interrupted.exit_code)
+            return self._end(child, *self._interrupted())
         if self._supervision.calls or self._supervision.overdue is not None:
             code = self._supervision.final_exit_code(NAME, child.status or 0)
             return self._end(child, None, code)

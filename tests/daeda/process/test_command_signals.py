@@ -17,7 +17,7 @@ import pytest
 from daeda.errors import ConfigurationError, DayError
 from daeda.process import interrupts
 from daeda.process.messages import run_command
-from daeda.process.subprocesses import interruptible
+from daeda.process.subprocesses import interruptible, run_subprocess
 from tests.daeda.process.long_statement import execute_and_be_sent
 
 ROOT = Path(__file__).parents[3]
@@ -217,6 +217,40 @@ def complete(number: int) -> int:
 @pytest.mark.parametrize("number", interrupts.SIGNALS, ids=lambda number: number.name)
 def test_a_signal_behind_the_end_of_a_command_changes_nothing(number: signal.Signals) -> None:
     assert ended("complete", number) == (0, "")
+
+
+def test_a_half_that_is_interrupted_by_itself_is_told_by_its_driver(
+    capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(ROOT)
+
+    def command(words: Sequence[str]) -> int:
+        with interruptible() as state:
+            return run_subprocess("tests.daeda.process.interrupted_half", [], state)
+
+    assert run_command(command, []) == 130
+    assert capfd.readouterr().err == (
+        "error: python -m tests.daeda.process.interrupted_half was interrupted: published days stay, run again to go "
+        "on\n"
+    )
+
+
+def test_a_driver_that_is_interrupted_tells_it_once(
+    capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(ROOT)
+
+    def command(words: Sequence[str]) -> int:
+        with interruptible() as state:
+            code = run_subprocess("tests.daeda.process.interrupted_half", ["and its driver"], state)
+            assert code == 130
+            return code
+
+    assert run_command(command, []) == 130
+    assert capfd.readouterr().err.splitlines() == [
+        "stopping: waiting for the days at work to be given up (interrupt again to kill them)",
+        "error: interrupted by SIGTERM: published days stay, run again to go on",
+    ]
 
 
 STARTING = """
