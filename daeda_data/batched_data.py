@@ -133,7 +133,9 @@ class BatchedData(PublishedData):
         from daeda_data.loader.loader import Loader
 
         vectors = frozenset(name for name, kind in self.kinds.items() if kind == "embedding")
-        return Loader.of(self._parts_looked_at, Wanted(columns, pad or {}, vocabulary, vectors), settings)
+        return Loader.of(
+            self._parts_looked_at, Wanted(columns, {} if pad is None else pad, vocabulary, vectors), settings
+        )
 
     @cached_property
     def _parts_looked_at(self) -> Parts:

@@ -18,6 +18,7 @@ from daeda.dataset.versions import versions_there
 from daeda.errors import InputError, UsageError, cut, did_you_mean
 from daeda.storage.location import Location, ObjectPath, is_object, object_path
 from daeda.storage.objects import client
+from daeda_data.arguments import path_of, text_of
 from daeda_data.choosing import Days, days_asked, days_of_split, in_split, spans
 from daeda_data.looking import days_with_directory, look_at, with_manifest
 from daeda_data.parts import PublishedDay
@@ -122,11 +123,15 @@ def find(
     tag: str | None = None,
 ) -> Found:
     """One half of one version or of one tag of a service, by what is there and what the project says."""
+    given = path_of("root", root)
+    service = text_of("service", service, "the name of a service")
+    if tag is not None:
+        tag = text_of("tag", tag, "the name of a tag")
     if tag is not None and version is not None:
         raise UsageError(f"tag='{cut(tag)}' are days of the version that was tagged: leave out version=")
     if half not in (None, *DATASETS):
         raise UsageError(f'half= is "skeleton" or "enriched", not {cut(repr(half))}')
-    project, root_of_output = _root(os.fspath(root), service)
+    project, root_of_output = _root(given, service)
     place = project.service_dir if project else root_of_output / service
     declared = project.service.version if project else None
     layout = Layout(place)

@@ -15,6 +15,7 @@ from daeda.answers.catalog import CatalogAnswer, CatalogColumn, CatalogService, 
 from daeda.catalog.find import find_root, find_runtime, runtime_files
 from daeda.errors import UsageError, cut
 from daeda.process.interrupts import kept
+from daeda_data.arguments import path_of, text_of
 from daeda_python.driver import Ended, run
 from daeda_python.listing import Listing
 from daeda_python.results import Audit, Check, Plan, Preview, Run
@@ -54,7 +55,7 @@ class Project:
 
     def __init__(self, path: str | PathLike[str] = ".") -> None:
         # "..": of the text, as a shell has it, and before a directory above is looked for.
-        given = Path(os.path.abspath(path))  # noqa: PTH100
+        given = Path(os.path.abspath(path_of("path", path)))  # noqa: PTH100
         if not given.exists():
             raise UsageError(f"{given} does not exist: give the directory of a project, or its runtime file")
         self._runtime = given if given.is_file() else None
@@ -293,7 +294,8 @@ class Project:
         return [self._runtime] if self._runtime is not None else runtime_files(self.root)
 
     def _runtime_of(self, service: str | None) -> Path:
-        return self._runtime if self._runtime is not None else find_runtime(service, self.root)
+        named = None if service is None else text_of("service", service, "the name of a service")
+        return self._runtime if self._runtime is not None else find_runtime(named, self.root)
 
     def _catalog(self, section: str) -> CatalogAnswer:
         from daeda.cli.catalog import catalog_answer

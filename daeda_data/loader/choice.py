@@ -10,7 +10,8 @@ from typing import Any, Literal
 
 import pyarrow as pa
 
-from daeda.errors import UsageError, counted, did_you_mean, shortened
+from daeda.errors import UsageError, counted, cut, did_you_mean, shortened
+from daeda_data.arguments import names_of
 from daeda_data.loader.values import is_text, is_value
 from daeda_data.loader.vocabulary import Vocabulary, Words
 
@@ -97,7 +98,10 @@ class Wanted:
 
 def choose(schema: pa.Schema, wanted: Wanted) -> Choice:
     """The columns as they become arrays; raises UsageError with a sentence for each mistake."""
-    names = list(schema.names if wanted.columns is None else wanted.columns)
+    names = list(schema.names) if wanted.columns is None else names_of("columns", wanted.columns)
+    wrong = list(_of_other_types(wanted))
+    if wrong:
+        raise UsageError(*wrong)
     mistakes = [f"columns: no column '{name}': {did_you_mean(name, schema.names)}" for name in names
                 if name not in schema.names]  # fmt: skip
     twice = [name for name, count in Counter(names).items() if count > 1]
@@ -119,6 +123,18 @@ def choose(schema: pa.Schema, wanted: Wanted) -> Choice:
     if mistakes:
         raise UsageError(*mistakes)
     return Choice(tuple(columns), wanted.vocabulary.digest if wanted.vocabulary is not None else "")
+
+
+def _of_other_types(wanted: Wanted) -> Iterable[str]:
+    pad: object = wanted.pad
+    vocabulary: object = wanted.vocabulary
+    if not isinstance(pad, Mapping):
+        yield f"pad is {cut(repr(pad))}, and not a width for each column of lists, as in pad={{'seen': 64}}"
+    if vocabulary is not None and not isinstance(vocabulary, Vocabulary):
+        yield (
+            f"vocabulary is {cut(repr(vocabulary))}, and not a Vocabulary: `dataset.vocabulary(path, columns)` gives "
+            "one"
+        )
 
 
 def text_keys(schema: pa.Schema) -> dict[str, str]:

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from daeda.errors import InputError, UsageError, did_you_mean
+from daeda.errors import InputError, UsageError, cut, did_you_mean
+from daeda_data.arguments import names_of, path_of
 from daeda_data.loader.choice import text_keys
 from daeda_data.loader.parts import PartReader, Parts
+from daeda_data.loader.settings import is_whole
 from daeda_data.loader.vocabulary import Vocabulary, most_frequent
 
 Groups = Sequence[str | Sequence[str]]
@@ -25,6 +27,7 @@ def vocabulary_at(
 
     Raises InputError where the file is of other parts or columns: codes that a model has learnt are not given anew.
     """
+    path = path_of("path", path)
     groups = _checked(columns, parts.schema, at_least, at_most)
     if not Path(path).exists():
         made = count_words(parts, groups, at_least, at_most)
@@ -65,9 +68,10 @@ def count_words(
 
 
 def _checked(columns: Groups, schema: pa.Schema, at_least: int, at_most: int | None) -> tuple[tuple[str, ...], ...]:
-    if isinstance(columns, str) or not columns:
+    given: object = columns
+    if isinstance(given, str | bytes) or not isinstance(given, Iterable) or not columns:
         raise UsageError("columns is a list of names, of one column of texts at least; a tuple in it shares its words")
-    groups = tuple((group,) if isinstance(group, str) else tuple(group) for group in columns)
+    groups = tuple((group,) if isinstance(group, str) else tuple(names_of("columns", group)) for group in columns)
     known = text_keys(schema)
     names = [name for group in groups for name in group]
     mistakes = [f"columns: no texts are named '{name}': {did_you_mean(name, known)}" for name in names
@@ -75,9 +79,13 @@ def _checked(columns: Groups, schema: pa.Schema, at_least: int, at_most: int | N
     mistakes += [f"columns: '{name}' stands there twice" for name in known if names.count(name) > 1]
     if any(not group for group in groups):
         mistakes.append("columns: a group has no name in it")
-    if at_least < 1:
-        mistakes.append(f"at_least is {at_least}, and each word is there once at least: give a number from 1")
-    if at_most is not None and at_most < 1:
+    if not is_whole(at_least) or at_least < 1:
+        mistakes.append(
+            f"at_least is {cut(repr(at_least))}, and each word is there once at least: give a number from 1"
+        )
+    if at_most is not None and not is_whole(at_most):
+        mistakes.append(f"at_most is {cut(repr(at_most))}, and no number of words: give a whole number from 1")
+    elif at_most is not None and at_most < 1:
         mistakes.append(f"at_most is {at_most}, which leaves no word: give a number from 1, or leave it out")
     if mistakes:
         raise UsageError(*mistakes)

@@ -73,6 +73,27 @@ def test_a_path_is_its_own_project_or_is_refused(tmp_path: Path, monkeypatch: py
         assert str(refused.value) == f"{absent} does not exist: give the directory of a project, or its runtime file"
 
 
+@pytest.mark.parametrize("service", [7, b"shop", ["shop"]])
+def test_a_service_that_is_no_name_is_told(service: Any, tmp_path: Path) -> None:
+    TinyProject(tmp_path).without_enrichment().write()
+    told = f"service= is {service!r}, and not the name of a service: give a text"
+    frame = pa.table({"user_id": [1]})
+    for project in (daeda.project(tmp_path), daeda.project(tmp_path / "config" / "training" / "runtime.yaml")):
+        for call in (project.check, project.plan, project.train, project.audit, project.dataset, project.preview):
+            with pytest.raises(daeda.UsageError) as refused:
+                call(service)
+            assert str(refused.value) == told
+        with pytest.raises(daeda.UsageError) as refused:
+            project.features(frame, service)
+        assert str(refused.value) == told
+
+
+@pytest.mark.parametrize("place", [7, b"shop", None, "a\0b", "a" * 300])
+def test_a_project_whose_path_is_none_is_told(place: Any) -> None:
+    with pytest.raises(daeda.UsageError, match=r"^path= is "):
+        daeda.project(place)
+
+
 def test_the_days_of_a_runtime_file_are_those_of_its_output_root(tmp_path: Path) -> None:
     project = TinyProject(tmp_path).without_enrichment()
     project.write()
