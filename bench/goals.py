@@ -102,7 +102,8 @@ _TWO_SORTS = (
     "likes and all events are read and put in order one by one where the script reads once (for these two a common "
     "sort is no cheaper, docs/decisions/0019); half of the look-up are entities and probes, which windows share, and "
     "it is right on ties, where the script searches a table of one row per time; the sink packs with zstd, flushes "
-    "and digests its parts, and another writer would save a fifth of it at most (docs/decisions/0057)."
+    "and digests its parts, and another writer would save a fifth of it at most (docs/decisions/0057). "
+    "By operator, and what was tried: docs/decisions/0073."
 )
 _POLARS_TOO = (
     "the rolling operators are most of it: each history is read and ordered by itself, the newest rows of every window "
@@ -121,9 +122,9 @@ _PIT = (
 )
 _WIDE_MEMORY = "the thousand columns are there twice while they are written: in Arrow, and in the writer of DuckDB."
 _MONTH = (
-    "a window of 90 days gives out lists ten times as long, which the sink packs, and each day narrows the blocks of "
-    "the run to its entities and its time, orders the newest partitions anew (an eighth of the window at most), looks "
-    "back for the distinct items. Recorded before running sums of blocks (docs/decisions/0071)."
+    "after the first day one with 90-day windows takes 1.2 times the CPU of one with 7-day windows, for lists that are "
+    "longer, and their sink; the first day orders 91 partitions of two histories, and takes as much as seven others "
+    "(docs/decisions/0073, by operator). Recorded before running sums of blocks (docs/decisions/0071)."
 )
 _SETTLES = (
     "what Arrow's allocator kept of each day goes back when the day ends; what is left are the first days' caches of"
