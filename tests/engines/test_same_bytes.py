@@ -10,6 +10,8 @@ from tests.beam_pipeline.runners.test_same_bytes import check_same_bytes, each_s
 from tests.budget import LONG
 from tests.cases.jobs import Entry
 
+pytestmark = pytest.mark.cases
+
 
 @pytest.mark.some(1, cases=2)
 @pytest.mark.parametrize("form", ["loopback", "external"])
