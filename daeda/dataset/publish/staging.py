@@ -32,6 +32,9 @@ _LOCK = "run.lock"
 _STAGING_LOCK = "staging.lock"
 _ASIDE = "aside"
 CLAIMS = "claims"
+# How often the directory of a run is removed while somebody still writes there, and how long after each other.
+_REMOVALS = 10
+_REMOVAL_SECONDS = 0.05
 
 
 @dataclass(frozen=True)
@@ -129,7 +132,19 @@ def open_local_staging(layout: Layout) -> Iterator[RunStaging]:
             yield staging
         finally:
             _restore_aside(layout, directory)
-            shutil.rmtree(directory, ignore_errors=True)
+            _remove(directory)
+
+
+def _remove(directory: Path) -> None:
+    """Remove what a run has left. What cannot be removed is left to the next run, which clears it.
+
+    A straggler that writes while its directory is emptied keeps it from going: once it is gone, it stays so.
+    """
+    for _ in range(_REMOVALS):
+        shutil.rmtree(directory, ignore_errors=True)
+        if not directory.exists():
+            return
+        time.sleep(_REMOVAL_SECONDS)
 
 
 def _make(staging: RunStaging) -> None:

@@ -218,3 +218,22 @@ def test_no_manifest_is_none(tmp_path: Path) -> None:
     assert read_manifest(tmp_path) is None
     (tmp_path / "file").touch()
     assert read_manifest(tmp_path / "file") is None
+
+
+def test_a_file_that_comes_while_a_run_is_removed_does_not_keep_it(
+    layout: Layout, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A day that is given up may write a last file into a directory that has just been emptied."""
+    late: list[str] = []
+    rmdir = os.rmdir
+
+    def met(path: str, *, dir_fd: int | None = None) -> None:
+        if path == "work" and not late:
+            late.append("written")
+            (staging.work / "late").touch()
+        rmdir(path, dir_fd=dir_fd)
+
+    with monkeypatch.context() as patched, open_staging(layout) as staging:
+        patched.setattr(os, "rmdir", met)
+    assert late == ["written"]
+    assert not staging.directory.exists()
