@@ -81,11 +81,12 @@ def _run(command: Callable[[Sequence[str]], int], arguments: Sequence[str], sign
 
 def _tell_interrupted(name: str, error: BaseException | None) -> int:
     """A command that was cut off by a signal, whatever error has come of that."""
-    with _although_nobody_reads():
-        if isinstance(error, Interrupted) and not has_driver():
-            tell_error(error)
-        elif not has_driver():
-            say(f"interrupted by {name}", "error")
+    if not has_driver():
+        with _although_nobody_reads():
+            if isinstance(error, Interrupted):
+                tell_error(error)
+            else:
+                say(f"interrupted by {name}", "error")
     if isinstance(error, BrokenPipeError) and _nobody_reads():
         _give_up_output()
     return Interrupted.exit_code

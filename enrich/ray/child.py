@@ -124,8 +124,10 @@ class Child:
             seconds = START_KILLED_SECONDS if code is not None and code < 0 else START_LOSS_SECONDS
         self._loss = Deadline(time.monotonic() + seconds, sentence, DaedaError.exit_code)
 
-    def loss_told_late(self) -> str | None:
-        """What the child, which has ended, has lost of Ray, as the begin of a sentence: it may show after the child."""
+    def ended_with_ray(self) -> str | None:
+        """The sentence for what of Ray the child has ended with; a process may be seen to end after the child has."""
+        if self.cluster_lost is not None:
+            return self.cluster_lost
         until = time.monotonic() + LATE_SECONDS
         while self.lost is None and self._processes and (left := until - time.monotonic()) > 0:
             ended = select.poll()
@@ -133,7 +135,7 @@ class Child:
                 ended.register(descriptor, select.POLLIN)
             for descriptor, _event in ended.poll(left * 1000):
                 self.lose(descriptor)
-        return self.lost
+        return None if self.lost is None else f"{self.lost}, and ended the enrichment: {AGAIN}"
 
     def missed_deadline(self) -> Deadline | None:
         """The deadline that has passed, if one has."""

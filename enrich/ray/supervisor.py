@@ -188,10 +188,8 @@ class _Supervisor:
         if self._supervision.calls or self._supervision.overdue is not None:
             code = self._supervision.final_exit_code(NAME, child.status or 0)
             return self._end(child, None, code)
-        if (child.status or 0) >= 0 and child.cluster_lost is not None:
-            return self._end(child, child.cluster_lost, DaedaError.exit_code)
-        if (child.status or 0) >= 0 and (lost := child.loss_told_late()) is not None:
-            return self._end(child, f"{lost}, and ended the enrichment: {AGAIN}", DaedaError.exit_code)
+        if (child.status or 0) >= 0 and (sentence := child.ended_with_ray()) is not None:
+            return self._end(child, sentence, DaedaError.exit_code)
         how = ended_with(child.status)
         cause = " (the system does so when memory is short)" if child.status == -signal.SIGKILL else " without a word"
         return self._end(child, f"the enrichment {how}{cause}: {AGAIN}", DaedaError.exit_code)
