@@ -2,8 +2,8 @@
 
     python -m bench.ray_start as_is | with_all
 
-`with_all` has what Ray and Ray Data start by themselves and a run leaves out: three services, three actors. Prints the
-seconds, those of the processor that all processes together took by then, and how many processes there are.
+`with_all` has what Ray and Ray Data start by themselves and a run leaves out: three services, two agents, three actors.
+Prints the seconds, those of the processor that all processes together took by then, and how many processes there are.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class _Begun(Exception):
 
 def main() -> None:
     if sys.argv[1] == "with_all":
-        own_ray._without_idle_services = contextlib.nullcontext
+        own_ray.without_idle_services = contextlib.nullcontext
         stream.no_data_actors = contextlib.nullcontext
     limits = clamp(RayEnvelope(), probe_host())
     tasks = {str(dt.date(2024, 1, 1)): [PartTask("none", "none", number, 1, ()) for number in range(_PARTS)]}

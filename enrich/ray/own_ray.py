@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from typing import Any
 
 import ray
-import ray._private.node
 import ray._private.services
 import ray._private.worker
 
@@ -15,6 +14,7 @@ from daeda.errors import DayError, first_line
 from enrich.ray.channel import RayEnding, RayProcess, limited, send, starting
 from enrich.ray.directory import RayDirectory
 from enrich.ray.endings import AGAIN, ended_with, low_limits, not_started
+from enrich.ray.idle_services import without_idle_services
 from enrich.ray.initialize import initialize, on_loopback
 from enrich.ray.limits import RayLimits
 
@@ -24,7 +24,6 @@ _NOT_UP = "timed out during startup"
 # ray_constants.DEFAULT_MIN_SYSTEM_RESERVED_MEMORY_BYTES.
 LEAST_RESERVED_BYTES = 500 * 1024**2
 
-_IDLE_SERVICES = ("start_monitor", "start_log_monitor", "start_api_server")
 # Kinds and handles of Ray's processes.
 Started = list[tuple[str, Any]]
 # The directory of the Ray that this process has started.
@@ -69,7 +68,7 @@ def own_directory() -> Iterator[RayDirectory]:
 def start_ray(limits: RayLimits, directory: RayDirectory, start_seconds: int) -> None:
     """Start Ray; on a machine that is too busy it gives up on itself, and is asked again. DayError when it does not."""
     late = f"Ray did not start within {start_seconds} s: raise ray.start_timeout_seconds (--ray-start-timeout-seconds)"
-    with limited(start_seconds, late), starting(), on_loopback(), _without_idle_services():
+    with limited(start_seconds, late), starting(), on_loopback(), without_idle_services():
         for left in reversed(range(STARTS)):
             with _processes_reported() as started:
                 error = _error_of_start(limits, directory)
@@ -79,22 +78,6 @@ def start_ray(limits: RayLimits, directory: RayDirectory, start_seconds: int) ->
             _end_started(started)
             if _NOT_UP not in str(error) or not left:
                 raise DayError(with_logs(reason)) from error
-
-
-@contextlib.contextmanager
-def _without_idle_services() -> Iterator[None]:
-    """Ray starts neither its autoscaler, nor what reads the logs of workers, nor its API server in the block: a run
-    asks them nothing, and they take 3 s of a processor and half of the time in which Ray starts.
-    """
-    node: Any = ray._private.node.Node
-    originals = {name: getattr(node, name) for name in _IDLE_SERVICES}
-    for name in _IDLE_SERVICES:
-        setattr(node, name, lambda self, **_options: None)
-    try:
-        yield
-    finally:
-        for name, original in originals.items():
-            setattr(node, name, original)
 
 
 def _error_of_start(limits: RayLimits, directory: RayDirectory) -> Exception | None:

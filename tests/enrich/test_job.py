@@ -42,6 +42,7 @@ from enrich.part.task import PartTask
 from enrich.preflight import identify_stores
 from enrich.preload import Preload, vector_columns
 from enrich.ray import actors, own_ray, session, stream, time_limits
+from enrich.ray.idle_services import STAND_IN
 from enrich.ray.limits import clamp
 from enrich.store.store import open_store
 from enrich.store.vectors import DayVectors
@@ -190,6 +191,18 @@ def test_days_are_enriched_in_order_and_published(
     assert told.out == ""
     for line in told.err.splitlines():
         assert line.startswith(("enriched 2024-01-0", "resource envelope clamped")), line
+
+
+def test_a_ray_of_the_run_s_own_has_its_servers_and_workers_and_nothing_else(running_ray: None) -> None:
+    node: Any = ray._private.worker._global_node
+    servers = {info.process.pid for kind in node.all_processes.values() for info in kind}
+    below = {child for pid in servers for child in psutil.Process(pid).children()}
+    stand_ins = [child for child in below if STAND_IN in child.cmdline()]
+    assert set(node.all_processes) == {"gcs_server", "raylet"}
+    assert len(stand_ins) == 2
+    with contextlib.suppress(psutil.NoSuchProcess):
+        for child in below.difference(stand_ins):
+            assert child.cmdline()[0].startswith("ray::") or "default_worker.py" in " ".join(child.cmdline())
 
 
 def test_bytes_do_not_depend_on_preload_or_actors(

@@ -16,6 +16,7 @@ from typing import ClassVar
 
 import psutil
 
+from enrich.ray.idle_services import STAND_IN
 from tests.faults.scene import Days, alive, bytes_of_days, left_in_staging, size_of_days
 from tests.faults.warm import REPOSITORY, TAG
 
@@ -72,7 +73,7 @@ class RayScene:
         "actor": ("ray::MapWorker", "an actor was lost"),
         "node": ("raylet/raylet", "Ray's raylet (was ended by SIGKILL|ended)"),
         "metadata": ("gcs/gcs_server", "Ray's gcs_server (was ended by SIGKILL|ended)"),
-        "agent": ("ray::DashboardAgent", "Ray's raylet ended"),
+        "agent": (f"sh -c {STAND_IN}", "Ray's raylet ended"),
         "enrichment": ("", "the enrichment was ended by SIGKILL"),
     }
 

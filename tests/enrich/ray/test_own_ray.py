@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
+import ray
 
 from daeda.errors import DayError
 from daeda.process.host import Host
 from daeda.settings.runtime import RayEnvelope
 from enrich.ray import own_ray
 from enrich.ray.directory import RayDirectory
+from enrich.ray.idle_services import STAND_IN, without_idle_services
 from enrich.ray.limits import clamp
 
+REPOSITORY = Path(__file__).parents[3]
 LATE = "The current node timed out during startup. This could happen because some of the raylet failed to startup"
 LIMITS = clamp(RayEnvelope(), Host(2, 2**33, 2**30, isolation=False))
 
@@ -108,3 +113,26 @@ def test_logs_that_a_message_names_stay_and_nothing_else(directory: RayDirectory
         "logs",
         "logs/raylet.out",
     ]
+
+
+def test_the_node_of_a_run_has_no_agents(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An agent that does not tell its port in 15 seconds ends the node: it has stand-ins, and waits for no port."""
+    started: list[list[str]] = []
+    monkeypatch.setattr(ray._private.services, "start_ray_process", lambda command, *_: started.append(command))
+    raylet = ["raylet", "--node_id=1", "--dashboard_agent_command=python agent.py", "--runtime_env_agent_port=0"]
+    with without_idle_services():
+        ray._private.services.start_ray_process(raylet, "raylet")  # type: ignore[call-arg]
+        ray._private.services.start_ray_process(["gcs", "--metrics-agent-port=0"], "gcs_server")  # type: ignore[call-arg]
+    node, metadata = started
+    flags = dict(argument.split("=", 1) for argument in node[1:])
+    assert metadata == ["gcs", "--metrics-agent-port=0"]
+    assert flags["--node_id"] == "1"
+    assert {value for flag, value in flags.items() if flag.endswith("port")} == {"-1"}
+    assert {value for flag, value in flags.items() if flag.endswith("command")} == {f"sh -c '{STAND_IN}'"}
+    assert len(flags) == len(node) - 1
+
+
+def test_no_worker_asks_for_an_environment() -> None:
+    """It would wait for an agent that a run's own Ray does not have."""
+    sources = [path.read_text() for path in (REPOSITORY / "enrich").rglob("*.py")]
+    assert not [source for source in sources if re.search(r"\bruntime_env\b", source)]
