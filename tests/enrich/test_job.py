@@ -43,6 +43,7 @@ from enrich.preflight import identify_stores
 from enrich.preload import Preload, vector_columns
 from enrich.ray import actors, own_ray, session, stream, time_limits
 from enrich.ray.idle_services import STAND_IN
+from enrich.ray.initialize import stdout_closed
 from enrich.ray.limits import clamp
 from enrich.store.store import open_store
 from enrich.store.vectors import DayVectors
@@ -100,7 +101,9 @@ def several_actors() -> None:
 
 
 def build(root: Path, days: tuple[dt.date, ...] = DAYS, **settings: Any) -> None:
-    build_enriched(EnrichRun(*opened(root, **settings), days))
+    """As `ray_session` does for the whole of a run: a thread of Ray's prints on stdout that a worker has died."""
+    with stdout_closed():
+        build_enriched(EnrichRun(*opened(root, **settings), days))
 
 
 def enriched(root: Path, day: dt.date = DAYS[0]) -> Path:
