@@ -6,6 +6,7 @@ The names are Arrow's: `int64`, `double`, `string`, `timestamp[us]`, `timestamp[
 
 from __future__ import annotations
 
+import datetime as dt
 import itertools
 import re
 from collections import Counter
@@ -45,6 +46,8 @@ class TimeUnit(Enum):
 TIMESTAMP_UNITS: Mapping[UnitSymbol, TimeUnit] = {
     "s": TimeUnit.SECOND, "ms": TimeUnit.MILLI, "us": TimeUnit.MICRO, "ns": TimeUnit.NANO
 }  # fmt: skip
+
+_DAYS_OF_400_YEARS = 146_097
 
 _SCALARS_IN_SQL = {
     "bool": "BOOLEAN",
@@ -290,3 +293,44 @@ def describe_arrow(arrow: pa.DataType) -> str:
         return f"timestamp[{arrow.unit}{', UTC' if arrow.tz else ''}]"
     simple = {"date32[day]": "date", "large_string": "string", "string_view": "string"}
     return simple.get(str(arrow), str(arrow))
+
+
+def iso_date(days: int) -> str:
+    """Days since 1970-01-01 as a date, in the years too that Python has no date for.
+
+    >>> iso_date(0), iso_date(10**7), iso_date(-10**6)
+    ('1970-01-01', '29349-01-26', '-0768-02-04')
+    """
+    # The calendar is the same after 400 years.
+    periods, rest = divmod(days, _DAYS_OF_400_YEARS)
+    date = dt.date(1970, 1, 1) + dt.timedelta(days=rest)
+    year = date.year + 400 * periods
+    return f"{'-' if year < 0 else ''}{abs(year):04}-{date.month:02}-{date.day:02}"
+
+
+def spelled(arrow: pa.DataType) -> pa.DataType:
+    """The type with texts in place of times, of which Python has neither nanoseconds nor all years."""
+    import pyarrow as pa
+
+    if pa.types.is_temporal(arrow):
+        return pa.string()
+    if pa.types.is_struct(arrow):
+        return pa.struct([(field.name, spelled(field.type)) for field in arrow])
+    if pa.types.is_list(arrow) or pa.types.is_large_list(arrow) or pa.types.is_fixed_size_list(arrow):
+        return pa.list_(spelled(arrow.value_type))
+    return arrow
+
+
+def python_values(values: pa.Array | pa.ChunkedArray) -> list[Any]:
+    """Values as Python has them; as texts where there are times among them that it has none for.
+
+    A unit that was mistaken makes such times: seconds read as milliseconds lie in the year 56000.
+
+    >>> import pyarrow as pa
+    >>> python_values(pa.array([0, None], pa.date32())), python_values(pa.array([10**7], pa.date32()))
+    ([datetime.date(1970, 1, 1), None], ['29349-01-26'])
+    """
+    try:
+        return list(values.to_pylist())
+    except (OverflowError, ValueError):
+        return list(values.cast(spelled(values.type)).to_pylist())

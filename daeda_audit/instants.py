@@ -7,6 +7,7 @@ import datetime as dt
 import re
 from dataclasses import dataclass
 
+from daeda.dtypes import iso_date
 from daeda.errors import NotBuiltYet
 
 EPOCH = dt.date(1970, 1, 1)
@@ -80,7 +81,7 @@ class Day:
         return day_of(dt.date(year, month + 1, min(date.day, last)))
 
     def __str__(self) -> str:
-        return self.date.isoformat()
+        return iso_date(self.number)
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ import pyarrow.csv
 import pyarrow.feather
 import pyarrow.parquet as pq
 
-from daeda.dtypes import describe_arrow
+from daeda.dtypes import describe_arrow, python_values
 from daeda.errors import InputError, counted, first_line
 
 
@@ -39,7 +39,7 @@ def _values(column: pa.ChunkedArray) -> list[Any]:
         texts = column.cast(pa.timestamp(column.type.unit)).cast(pa.string()).to_pylist()
         zone = "Z" if column.type.tz else ""
         return [None if text is None else text.replace(" ", "T") + zone for text in texts]
-    return [plain(value) for value in column.to_pylist()]
+    return [plain(value) for value in python_values(column)]
 
 
 def plain(value: Any) -> Any:

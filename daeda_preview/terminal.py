@@ -9,6 +9,7 @@ import pyarrow as pa
 from rich import box
 from rich.table import Table
 
+from daeda.dtypes import python_values
 from daeda.process.console import HarmlessConsole
 
 _NAME_WIDTH, _LEAST_WIDTH, _MOST_WIDTH = 26, 15, 28
@@ -38,7 +39,7 @@ def print_rows(console: HarmlessConsole, table: pa.Table, title: str) -> None:
 def _values(column: pa.ChunkedArray) -> list[Any]:
     if pa.types.is_timestamp(column.type):
         return list(column.cast(pa.timestamp(column.type.unit)).cast(pa.string()).to_pylist())
-    return list(column.to_pylist())
+    return python_values(column)
 
 
 def shown(value: Any) -> str:

@@ -6,6 +6,7 @@ import html
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from daeda.dtypes import python_values
 from daeda.process.extras import require
 from daeda.process.printable import printable
 
@@ -112,7 +113,7 @@ def _values(column: Any) -> list[Any]:
     if pa.types.is_timestamp(column.type):
         # Python's datetime ends at microseconds.
         return list(column.cast(pa.timestamp(column.type.unit)).cast(pa.string()).to_pylist())
-    return list(column.to_pylist())
+    return python_values(column)
 
 
 def _left_out(table: pa.Table, rows: int, columns: Sequence[str]) -> list[str]:

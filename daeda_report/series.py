@@ -280,7 +280,8 @@ def _told(value: float | None, places: int) -> float | None:
     """A number with as many places as a reader sees; None for what JSON cannot hold."""
     if value is None or not math.isfinite(value):
         return None
-    return float(f"{value:.{places}g}")
+    # Statistics that were kept before 0 was told apart from -0.0 are still read.
+    return float(f"{value:.{places}g}") + 0.0
 
 
 def _rounded(value: float, places: int) -> float:

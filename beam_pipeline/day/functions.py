@@ -16,7 +16,7 @@ import pyarrow as pa
 from beam_pipeline.day.table_writer import table_writer
 from beam_pipeline.history.arrow_arrays import combined
 from beam_pipeline.session.session import DaySession
-from daeda.dtypes import describe_arrow
+from daeda.dtypes import describe_arrow, python_values
 from daeda.errors import DayError, first_line, shortened
 from daeda.functions.calling import Raised, ThreadRaised, called
 from daeda.functions.interference import undisturbed
@@ -147,8 +147,9 @@ def _check_row_wise(work: _Work, chunk: pa.Table, values: pa.Array) -> None:
     sample = chunk.slice(middle, _SAMPLE_ROWS)
     if middle == 0:
         return
-    alone = _call(work, sample, middle).to_pylist()
-    for row, (value, again) in enumerate(zip(values.slice(middle, _SAMPLE_ROWS).to_pylist(), alone, strict=True)):
+    alone = python_values(_call(work, sample, middle))
+    among = python_values(values.slice(middle, _SAMPLE_ROWS))
+    for row, (value, again) in enumerate(zip(among, alone, strict=True)):
         if not _agree(value, again):
             raise work.error(
                 f"gave row {middle + row} {value!r:.60} among {chunk.num_rows} rows, and {again!r:.60} "

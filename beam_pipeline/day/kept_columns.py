@@ -11,6 +11,7 @@ import pyarrow.parquet as pq
 
 from beam_pipeline.session.record import KeptColumns
 from daeda.dataset.manifest import ColumnStatistics
+from daeda.dtypes import python_values
 from daeda.operators.relation import Relation
 from daeda.operators.relational import Sink
 
@@ -43,7 +44,7 @@ def first_null(paths: Sequence[Path], name: str, labels: Sequence[str]) -> tuple
             table = file.read([name, *known])
             at = pc.index(pc.is_null(table.column(name)), True).as_py()
             if at >= 0:
-                shown = ", ".join(f"{label} {table.column(label)[at].as_py()}" for label in known)
+                shown = ", ".join(f"{label} {python_values(table.column(label).slice(at, 1))[0]}" for label in known)
                 return before + at, shown
             before += table.num_rows
     return before, ""

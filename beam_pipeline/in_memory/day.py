@@ -17,7 +17,7 @@ from beam_pipeline.session.session import DaySession
 from beam_pipeline.session.timed import timed
 from beam_pipeline.workers.context import DayHandle, RunContext
 from beam_pipeline.workers.day_slots import ThreadDaySlots
-from daeda.dtypes import DType
+from daeda.dtypes import DType, python_values
 from daeda.errors import DayError
 from daeda.operators.dag import Dag, Operator
 from daeda.operators.relation import Relation
@@ -174,7 +174,8 @@ def _check_not_null(table: pa.Table, name: str, labels: Sequence[str]) -> None:
     if not column_read.null_count:
         return
     row = pc.index(column_read.is_null(), True).as_py()
-    shown = ", ".join(f"{label} {table.column(label)[row].as_py()}" for label in labels if label in table.column_names)
+    known = [label for label in labels if label in table.column_names]
+    shown = ", ".join(f"{label} {python_values(table.column(label).slice(row, 1))[0]}" for label in known)
     raise DayError(
         f"column '{name}' must not be NULL, and {column_read.null_count} rows have none, the first of them row {row} "
         f"({shown}): give the column a default in the service, or say nullable: true"

@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 import duckdb
 from sqlglot import exp
@@ -16,7 +17,11 @@ from daeda.settings.checks import Check
 from daeda.sql.files import file_list
 from daeda.sql.handle import PLACE, column, read_parquet
 from daeda.sql.literal import literal
+from daeda.statistics.values import shown
 from daeda.storage.parquet import open_parquet
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 _NUMBER = "__number"
 
@@ -91,13 +96,15 @@ class Rows:
         (count,) = self._one(exp.select(exp.Sum(this=more)).from_(groups.copy()))
         if not count:
             return Broken(0)
-        first = self._one(
+        query = (
             exp.select(*keys)
             .from_(groups)
             .order_by(*(exp.Ordered(this=key.copy(), nulls_first=True) for key in keys))
             .limit(1)
         )
-        return Broken(int(count), ", ".join(_labelled(name, value) for name, value in zip(names, first, strict=True)))
+        first = self._connection.execute(query.sql("duckdb")).to_arrow_table()
+        told = (_labelled(name, value) for name, value in zip(names, first.columns, strict=True))
+        return Broken(int(count), ", ".join(told))
 
     def without_value(self, name: str, count: int) -> Broken:
         """The rows that are NULL in a column, of which there are so many."""
@@ -124,9 +131,9 @@ class Rows:
                     row = batch.slice(place - passed, 1)
                     break
                 passed += batch.num_rows
-        told = ", ".join(_labelled(label, row.column(label)[0]) for label in labels)
+        told = ", ".join(_labelled(label, row.column(label)) for label in labels)
         number = sum(rows for _, rows in self.parts[:part]) + place
-        return f"row {number}{f' ({told})' if told else ''}", cut(str(row.column(name)[0]))
+        return f"row {number}{f' ({told})' if told else ''}", cut(shown(row.column(name)[0]))
 
     def _one(self, query: exp.Select) -> tuple[int, ...]:
         answer = self._connection.execute(query.sql("duckdb")).fetchone()
@@ -138,5 +145,6 @@ def _has_nan(values: Iterable[object]) -> bool:
     return any(isinstance(each, float) and math.isnan(each) for each in values)
 
 
-def _labelled(name: str, value: object) -> str:
-    return f"{name} {cut(str(value))}"
+def _labelled(name: str, values: pa.Array | pa.ChunkedArray) -> str:
+    """A column and its first value."""
+    return f"{name} {cut(shown(values[0]))}"

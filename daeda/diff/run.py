@@ -304,25 +304,11 @@ def _add(result: Difference, here: _Day, there: _Day, schemas: Schemas, tally: T
         result.note("rows stand in another order")
     for name, clause in schemas.incomparable.items():
         result.note(f"values of '{name}' {clause}, and not compared")
-    remade = made_otherwise(here.manifest, there.manifest, schemas.pairing.columns)
-    identities = here.manifest.identities is not None and there.manifest.identities is not None
     manifests = [(here.manifest, there.manifest)]
     skeletons = here.skeleton(), there.skeleton()
     if skeletons[0] is not None and skeletons[1] is not None:
         manifests.append((skeletons[0], skeletons[1]))
-    for name in schemas.pairing.columns:
-        counted = tally.columns.get(name)
-        if counted is None and name not in remade:
-            continue
-        where = result.columns if counted is not None else result.remade
-        column = where.setdefault(name, ColumnDifference())
-        column.days.append(day)
-        if counted is not None:
-            before = len(column.tally.examples)
-            column.tally.add(counted)
-            column.example_days += [day] * (len(column.tally.examples) - before)
-        alike = name not in remade if identities else None
-        column.why = tuple(dict.fromkeys((*column.why, *reasons(manifests, name, makers, alike))))
+    _add_columns(result, day, schemas, tally, makers, manifests)
     for alone, counted_rows in ((result.only_here, tally.only_here), (result.only_there, tally.only_there)):
         if counted_rows.count:
             alone.count += counted_rows.count
@@ -335,6 +321,35 @@ def _add(result: Difference, here: _Day, there: _Day, schemas: Schemas, tally: T
             for clause in reasons(manifests, name, makers, _rows_alike(manifests))
         )
         result.rows_why = tuple(dict.fromkeys((*result.rows_why, *why)))
+
+
+def _add_columns(
+    result: Difference,
+    day: dt.date,
+    schemas: Schemas,
+    tally: Tally,
+    makers: Makers,
+    manifests: Sequence[tuple[Manifest, Manifest]],
+) -> None:
+    here, there = manifests[0]
+    remade = made_otherwise(here, there, schemas.pairing.columns)
+    identities = here.identities is not None and there.identities is not None
+    for name in schemas.pairing.columns:
+        counted = tally.columns.get(name)
+        if counted is None and (name not in remade or name in result.columns):
+            continue
+        if counted is not None:
+            # What has the same values on one day and others on another is told once, with the others.
+            result.remade.pop(name, None)
+        where = result.columns if counted is not None else result.remade
+        column = where.setdefault(name, ColumnDifference())
+        column.days.append(day)
+        if counted is not None:
+            before = len(column.tally.examples)
+            column.tally.add(counted)
+            column.example_days += [day] * (len(column.tally.examples) - before)
+        alike = name not in remade if identities else None
+        column.why = tuple(dict.fromkeys((*column.why, *reasons(manifests, name, makers, alike))))
 
 
 def _rows_alike(manifests: Sequence[tuple[Manifest, Manifest]]) -> bool | None:

@@ -11,7 +11,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from daeda.diff.values import EXACT, Tolerance, compare, is_list
+from daeda.diff.values import EXACT, Tolerance, compare
+from daeda.dtypes import spelled
 
 # Of each column, and of the rows of one side alone.
 EXAMPLES = 3
@@ -187,19 +188,8 @@ def shown(value: pa.Scalar) -> Any:
     >>> shown(pa.scalar(1.5)), shown(pa.scalar(float("nan"))), shown(pa.scalar([1] * 9))
     (1.5, 'NaN', [1, 1, 1, 1, 1, 1, 1, 1, '... 9 in all'])
     """
-    spelled = _spelled(value.type)
-    return _plain((value if spelled.equals(value.type) else pc.cast(value, spelled)).as_py())
-
-
-def _spelled(dtype: pa.DataType) -> pa.DataType:
-    """The type with texts in place of times, of which Python has no nanoseconds."""
-    if pa.types.is_temporal(dtype):
-        return pa.string()
-    if pa.types.is_struct(dtype):
-        return pa.struct([(one.name, _spelled(one.type)) for one in dtype])
-    if is_list(dtype):
-        return pa.list_(_spelled(dtype.value_type))
-    return dtype
+    kind = spelled(value.type)
+    return _plain((value if kind.equals(value.type) else pc.cast(value, kind)).as_py())
 
 
 def _plain(value: Any) -> Any:

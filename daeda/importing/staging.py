@@ -26,6 +26,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from daeda.dtypes import python_values
 from daeda.errors import cut
 from daeda.importing.blocks import Block, Rejected, Rows
 from daeda.importing.columns import Column, rules_of
@@ -214,7 +215,7 @@ def _converted(
 
 
 def _cell(block: Block, at: int, row: int, column: Column) -> object:
-    cell: object = block.columns[at][row].as_py()
+    cell: object = python_values(block.columns[at].slice(row, 1))[0]
     return shown(**cell) if column.given == INT96 and isinstance(cell, dict) else cell
 
 

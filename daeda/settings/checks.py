@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import json
 import re
 from dataclasses import dataclass
 from decimal import Decimal
@@ -84,6 +85,13 @@ def _told(value: Decimal, *, percent: bool = False) -> str:
         return f"{value:f}"
     text = f"{value * 100:f}"
     return (text.rstrip("0").rstrip(".") if "." in text else text) + "%"
+
+
+def _listed(value: object) -> str:
+    """A value among others: a text is quoted where it would be taken for several of them, or for none."""
+    if isinstance(value, str) and (not value or "," in value or value.startswith('"') or value != value.strip()):
+        return json.dumps(value, ensure_ascii=False)
+    return in_yaml(value)
 
 
 def _parse_bound(value: object) -> Bound | None:
@@ -295,7 +303,7 @@ class Check(Strict):
                 low, high = self.between
                 return f"{self.column}: between {in_yaml(low)} and {in_yaml(high)}"
             case "in":
-                return f"{self.column}: in {', '.join(map(in_yaml, self.among or ()))}"
+                return f"{self.column}: in {', '.join(map(_listed, self.among or ()))}"
             case "rows":
                 return f"rows {self.rows}"
             case "unique":

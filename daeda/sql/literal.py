@@ -115,7 +115,9 @@ def _decimal(value: int | float | str, dtype: DType) -> exp.Expr:
         scaled = exact.scaleb(dtype.scale, _WIDE)
     except decimal.InvalidOperation as error:
         raise ValueError(_wrong(value, dtype)) from error
-    if not exact.is_finite() or scaled != scaled.to_integral_value(context=_WIDE) or abs(scaled) >= 10**dtype.precision:
+    # abs() rounds to 28 digits.
+    fits = scaled.is_finite() and scaled.copy_abs() < 10**dtype.precision
+    if not fits or scaled != scaled.to_integral_value(context=_WIDE):
         raise ValueError(f"{text} is not exact in {dtype}")
     return exp.Literal.string(format(exact, "f"))
 

@@ -74,12 +74,15 @@ def edges(bin_number: int, shift: int) -> tuple[float, float]:
 
     >>> edges((1023 << 52) >> 51, 51), edges(0, 51) == (-edges(0, 51)[1], edges(0, 51)[1])
     ((1.0, 1.4999999999999998), True)
+    >>> edges(0, 0)
+    (0.0, 0.0)
     """
     low = abs(bin_number) << shift
     high = min(((abs(bin_number) + 1) << shift) - 1, _GREATEST)
     near, far = (float(edge) for edge in np.array([min(low, _GREATEST), high], np.int64).view(np.float64))
     if bin_number == 0:
-        return -far, far
+        # Not -far, which of the bin that has 0 alone is -0.0, and stands in a report as -0.
+        return 0.0 - far, far
     return (near, far) if bin_number > 0 else (-far, -near)
 
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import datetime as dt
 from decimal import Decimal
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from daeda.dtypes import iso_date, python_values
 from daeda.statistics.model import LONGEST_VALUE
 
 _NANOS = 1_000_000_000
@@ -21,11 +21,13 @@ def shown(value: pa.Scalar) -> str:
     ('true', '2.0', '1970-01-01 00:00:00')
     """
     kind = value.type
+    if not value.is_valid:
+        return "NULL"
     if pa.types.is_timestamp(kind):
         return _instant(value.value, kind.unit)
     if pa.types.is_date32(kind):
-        return _date(value.value)
-    held = value.as_py()
+        return iso_date(value.value)
+    (held,) = python_values(pa.repeat(value, 1))
     if isinstance(held, bool):
         return "true" if held else "false"
     if isinstance(held, Decimal):
@@ -56,21 +58,11 @@ def as_numbers(values: pa.Array) -> npt.NDArray[np.generic]:
     return np.frombuffer(buffer, dtype, len(values), values.offset * dtype.itemsize)
 
 
-def _date(days: int) -> str:
-    """`2025-03-01`; a year that Python has no date for as a count of days."""
-    try:
-        return (dt.date(1970, 1, 1) + dt.timedelta(days=days)).isoformat()
-    except OverflowError:
-        return f"{days} days"
-
-
 def _instant(count: int, unit: str) -> str:
-    """`2025-03-01 12:00:00.25`; a year that Python has no date for as a count of the unit."""
+    """`2025-03-01 12:00:00.25`."""
     per_second = {"s": 1, "ms": 1_000, "us": 1_000_000, "ns": _NANOS}[unit]
     seconds, rest = divmod(count, per_second)
-    try:
-        text = (dt.datetime(1970, 1, 1) + dt.timedelta(seconds=seconds)).isoformat(sep=" ")
-    except OverflowError:
-        return f"{count} {unit}"
+    days, second = divmod(seconds, 86_400)
+    text = f"{iso_date(days)} {second // 3600:02}:{second // 60 % 60:02}:{second % 60:02}"
     fraction = f"{rest * (_NANOS // per_second):09d}".rstrip("0")
     return f"{text}.{fraction}" if fraction else text

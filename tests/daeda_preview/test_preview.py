@@ -15,8 +15,10 @@ import pytest
 from beam_pipeline.day import side_by_side
 from beam_pipeline.session.started import StartedOperators
 from daeda.operators.temporal import WindowOperator
+from daeda.process.console import HarmlessConsole
 from daeda_preview.command import main
 from daeda_preview.documents import as_json
+from daeda_preview.terminal import print_rows
 from tests.daeda.cli.test_answers import checked
 from tests.projects import TinyProject, moment
 
@@ -82,6 +84,17 @@ def test_a_document_spells_types_as_yaml_does() -> None:
     table = pa.table({"day": pa.array([None], pa.date32()), "prices": pa.array([None], price)})
     kinds = json.loads(as_json("ranking", table, {}))["columns"]
     assert kinds == {"day": "date", "prices": "list<struct<price: double, at: timestamp[us, UTC]>>"}
+
+
+def test_times_that_python_has_none_for_are_shown(capsys: pytest.CaptureFixture[str]) -> None:
+    far = pa.scalar(10**7, pa.date32())
+    lists = pa.array([[1_001, None]], pa.list_(pa.timestamp("ns")))
+    table = pa.table({"day": pa.repeat(far, 1), "days": pa.array([[far]]), "exact": lists})
+    (row,) = json.loads(as_json("ranking", table, {}))["rows"]
+    assert (row["day"], row["days"]) == ("29349-01-26", ["29349-01-26"])
+    assert row["exact"][0].endswith("00:00:00.000001001")
+    print_rows(HarmlessConsole(), table, "rows")
+    assert "29349-01-26" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("end", ["parquet", "arrow", "jsonl"])

@@ -173,3 +173,40 @@ def test_a_label_that_is_not_mature_is_not_judged(tmp_path: Path) -> None:
     # The other one is mature, and what it lacks is a fault.
     assert clicked.outcome == "failed"
     assert [verdict.outcome for verdict in judge(checks, facts)] == ["failed", "failed"]
+
+
+def test_a_time_that_python_has_none_for_is_told(tmp_path: Path) -> None:
+    """A unit that was mistaken, which is what a check is there for, makes years that Python's dates do not have."""
+    far = 1_714_521_600 * 10**9
+    table = pa.table(
+        {
+            "ends": pa.array([None, far], pa.timestamp("us")),
+            "day": pa.array([0, 10**7], pa.date32()),
+            "exact": pa.array([1, 1_001], pa.timestamp("ns")),
+            "again": pa.array([far, far], pa.timestamp("us")),
+            "on": [True, True],
+        }
+    )
+    checks = [
+        Check.model_validate({"column": "ends", "between": ["2024-01-01", "2025-01-01"]}),
+        Check.model_validate({"column": "day", "between": ["1970-01-01", "2025-01-01"]}),
+        Check.model_validate({"column": "exact", "in": ["1970-01-01 00:00:00.000000001"]}),
+        Check.model_validate({"column": "on", "in": [False]}),
+        Check.model_validate({"unique": ["again"]}),
+    ]
+    told_of = [one.found for one in judge(checks, _facts(tmp_path, table, 1, ("again",)))]
+    whose = "(again 56301-01-11 00:00:00)"
+    assert told_of == [
+        f"1 row of 2, the first of them row 1 {whose}: 56301-01-11 00:00:00",
+        f"1 row of 2, the first of them row 1 {whose}: 29349-01-26",
+        f"1 row of 2, the first of them row 1 {whose}: 1970-01-01 00:00:00.000001001",
+        f"2 rows of 2, the first of them row 0 {whose}: true",
+        "1 row of 2 repeats another one, the first again 56301-01-11 00:00:00",
+    ]
+
+
+def test_the_words_of_checks_that_ask_something_else_differ() -> None:
+    asked = [["a", "b"], ["a, b"], ["a", ""], ["a", " "], ["a"], ['"a"'], [" a"], ["a,b"], ['"a", "b"']]
+    words = [Check.model_validate({"column": "x", "in": values}).text for values in asked]
+    assert len(set(words)) == len(asked)
+    assert words[:3] == ["x: in a, b", 'x: in "a, b"', 'x: in a, ""']

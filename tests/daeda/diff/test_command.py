@@ -241,3 +241,26 @@ def test_a_terminal_of_80_columns_is_not_exceeded(layout: Layout, monkeypatch: p
     lines = stdout.getvalue().splitlines()
     assert len(lines) > 8
     assert max(map(len, lines)) <= 80
+
+
+def test_a_column_that_differs_on_one_day_alone_has_not_the_same_values(
+    layout: Layout, capfd: pytest.CaptureFixture[str]
+) -> None:
+    after = Fingerprint({"pit_prices": "9" * 64, "scan_items": "2" * 64}, {}, {"rows_per_part": "9"})
+    for day, price in ((FIRST, None), (SECOND, 1.5)):
+        publish_table(
+            layout, day, rows(price), kinds=KINDS, fingerprint=after, identities=identities(price="7", category="7")
+        )
+    for sides in (["ranking@before", "ranking"], ["ranking", "ranking@before"]):
+        capfd.readouterr()
+        assert main(["diff", *sides, "--json"]) == 1
+        document = checked(capfd.readouterr().out, "daeda.diff/1")
+        assert [(one["column"], one["days"]) for one in document["columns"]] == [("price", [FIRST.isoformat()])]
+        assert [one["column"] for one in document["made_otherwise"]] == ["category"]
+    publish_table(layout, FIRST, rows(), kinds=KINDS, fingerprint=after, identities=identities(price="7"))
+    publish_table(layout, SECOND, rows(None), kinds=KINDS, fingerprint=after, identities=identities(price="7"))
+    capfd.readouterr()
+    assert main(["diff", "ranking@before", "ranking", "--json"]) == 1
+    document = checked(capfd.readouterr().out, "daeda.diff/1")
+    assert [(one["column"], one["days"]) for one in document["columns"]] == [("price", [SECOND.isoformat()])]
+    assert document["made_otherwise"] == []

@@ -35,6 +35,8 @@ def in_duckdb(value: object, dtype: str) -> Any:
         ("", "string", ""),
         ("1.10", "decimal(4, 2)", Decimal("1.10")),
         (0.1, "decimal(4, 2)", Decimal("0.10")),
+        (10**38 - 1, "decimal(38, 0)", Decimal(10**38 - 1)),
+        ("-" + "9" * 28 + "." + "9" * 10, "decimal(38, 10)", Decimal("-" + "9" * 28 + "." + "9" * 10)),
         ([1, None, 3], "list<int64>", [1, None, 3]),
         ([], "list<string>", []),
         ([[1.5], None], "list<list<double>>", [[1.5], None]),

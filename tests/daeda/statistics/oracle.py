@@ -174,6 +174,7 @@ def assert_numbers(found: Numbers, values: list[Any], *, within: float = 0.0) ->
         rank = math.ceil(Fraction(q) * len(finite))
         right = finite[rank - 1]
         assert abs(found.quantiles[q] - right) <= found.quantile_error * abs(right) + tolerance
+        assert math.copysign(1.0, found.quantiles[q]) == 1.0 or found.quantiles[q] < 0, "a page would tell it as -0"
     _assert_histogram(found, finite, tolerance)
 
 
