@@ -194,6 +194,9 @@ class Flink:
             connection.request(method, path)
             with connection.getresponse() as answer:
                 text = answer.read(_MOST_BYTES)
+        except TimeoutError:
+            # The same limit, of one step: which of both comes first is chance.
+            late.set()
         except (OSError, http.client.HTTPException):
             if not late.is_set():
                 raise
