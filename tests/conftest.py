@@ -48,15 +48,17 @@ needs_shared = pytest.mark.skipif(not SHARED.is_dir(), reason="there is no folde
 # Four processes share the tests (`-n 4`). What takes longest begins, so that all end at about the same time; what is
 # not named takes less than half a minute.
 _LONGEST_FIRST = (
-    "tests/beam_pipeline/runners",
     "tests/storage",
+    "tests/beam_pipeline/runners",
     "tests/engines/test_ray_cluster.py",
     "tests/faults",
     "tests/enrich/test_job.py",
     "tests/journey",
-    "tests/art_feed",
+    "tests/beam_pipeline/history/test_ordered_blocks.py",
+    "tests/daeda_python",
     "tests/daeda_audit/test_leaks.py",
     "tests/daeda/functions/test_supervised.py",
+    "tests/art_feed",
     "tests/enrich/ray",
     "tests/faults/test_ray_kills.py",
     "tests/determinism/test_environments.py",
@@ -65,6 +67,7 @@ _LONGEST_FIRST = (
     "tests/bench/test_audit.py",
     "tests/docs/test_getting_started.py",
     "tests/beam_pipeline/history/test_sorted_partitions.py",
+    "tests/beam_pipeline/history/test_projected_partitions.py",
     "tests/bench/test_memcap.py",
     "tests/hostile/test_supply.py",
     "tests/daeda/cli/test_fuzz.py",

@@ -21,6 +21,7 @@ def _not_to_be_had() -> Never:
     raise cache.NotToBeHad(REASON)
 
 
+@pytest.mark.cases
 def test_what_cannot_be_had_is_left_out_with_its_reason(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for fetch in ("flink_jars", "prism"):
         monkeypatch.setattr(cache, fetch, _not_to_be_had)

@@ -208,24 +208,24 @@ def test_a_ray_of_the_run_s_own_has_its_servers_and_workers_and_nothing_else(run
             assert child.cmdline()[0].startswith("ray::") or "default_worker.py" in " ".join(child.cmdline())
 
 
+@pytest.mark.some(1, cases=3)
+@pytest.mark.parametrize(("room", "preload", "count"), [(False, True, 2), (True, True, 1), (True, False, 2)])
 def test_bytes_do_not_depend_on_preload_or_actors(
-    root: Path, running_ray: None, monkeypatch: pytest.MonkeyPatch, capfd: Any
+    root: Path, running_ray: None, monkeypatch: pytest.MonkeyPatch, capfd: Any, room: bool, preload: bool, count: int
 ) -> None:
-    expected = single_process(root, DAYS[0])
     before = job._ray_limits(opened(root)[0])
-    no_room = dataclasses.replace(before, object_store_bytes=5)
-    variants = [(before, True, 1), (before, False, 2), (no_room, True, 2)]
-    for limits, preload, count in variants:
-        changed = dataclasses.replace(limits, actors=count)
-        monkeypatch.setattr(job, "_ray_limits", lambda project, changed=changed: changed)
-        build(root, DAYS[:1], ray={"preload_day_embeddings": preload})
-        assert digests(root) == expected
-        shutil.rmtree(root / "output" / "likes" / "enriched")
-    lines = [line for line in capfd.readouterr().err.splitlines() if "batch by batch" in line]
-    assert lines == [
-        "day 2024-01-01: the vectors of embedding store 'items' take 0.0 MiB and the object store has 0.0 MiB left for "
-        "them: they are read batch by batch"
-    ]
+    changed = dataclasses.replace(before, actors=count, **({} if room else {"object_store_bytes": 5}))
+    monkeypatch.setattr(job, "_ray_limits", lambda project: changed)
+    build(root, DAYS[:1], ray={"preload_day_embeddings": preload})
+    assert digests(root) == single_process(root, DAYS[0])
+    assert [line for line in capfd.readouterr().err.splitlines() if "batch by batch" in line] == (
+        []
+        if room
+        else [
+            "day 2024-01-01: the vectors of embedding store 'items' take 0.0 MiB and the object store has 0.0 MiB left "
+            "for them: they are read batch by batch"
+        ]
+    )
 
 
 @pytest.mark.cases
@@ -626,7 +626,7 @@ def test_the_command_on_a_cluster_that_runs_already(root: Path, running_ray: Non
     assert ray.cluster_resources()["CPU"] == 4
 
 
-@pytest.mark.some(1, cases=2)
+@pytest.mark.cases
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_an_interrupted_command(root: Path, number: signal.Signals) -> None:
     (root / "slow.py").write_text(SLOW)
@@ -703,6 +703,7 @@ def both_halves(root: Path) -> None:
     assert enrichment_command(words) == 0
 
 
+@pytest.mark.cases
 def test_a_day_that_matures_between_two_runs_is_built_and_nothing_else_is_touched(
     tmp_path: Path, running_ray: None, capsys: pytest.CaptureFixture[str]
 ) -> None:

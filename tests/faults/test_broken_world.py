@@ -127,6 +127,7 @@ def test_files_that_cannot_grow(scene: Scene, limit: int) -> None:
     scene.check_after_rerun(output)
 
 
+@pytest.mark.some(1, cases=2)
 @pytest.mark.parametrize("clock", [-1e9, 3e9], ids=["in 1995", "in 2121"])
 def test_the_bytes_do_not_depend_on_the_clock(scene: Scene, clock: float) -> None:
     output = scene.output("stale")

@@ -19,9 +19,11 @@ from tests.daeda.statistics.oracle import assert_day
 from tests.oracle.nightly import expected_days
 from tests.oracle.rolling import Faded
 
+pytestmark = pytest.mark.cases
+
 RETAIL = SHARED / "data" / "online_retail"
 RUNTIME = Path(__file__).parent / "nightly" / "config" / "training" / "runtime.yaml"
-# A normal run asks for the last two days with one engine, a long one for all four weeks with both.
+# `make cases` asks for the last two days, `make long` for all four weeks.
 END = dt.date(2011, 2, 28)
 DAYS = 28 if LONG else 2
 FIRST = END - dt.timedelta(days=DAYS - 1)
@@ -58,7 +60,7 @@ def is_same(actual: Any, wanted: Any) -> bool:
 
 
 @needs_shared
-@pytest.mark.parametrize("engine", ["duckdb", pytest.param("polars", marks=pytest.mark.cases)])
+@pytest.mark.parametrize("engine", ["duckdb", "polars"])
 def test_the_days_equal_the_oracle(engine: str, expected: Days, tmp_path: Path) -> None:
     for day, actual in trained(tmp_path, engine).items():
         wanted = expected.get(day, [])

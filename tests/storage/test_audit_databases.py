@@ -116,6 +116,7 @@ def test_a_leak_in_postgres_is_found_and_rows_that_changed_are_told(
     assert "a-wrong-password" not in told.err
 
 
+@pytest.mark.cases
 def test_each_day_is_judged_by_the_snapshot_that_it_read(
     in_a_lake: TinyProject, lake: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -21,6 +21,7 @@ def users(client: S3Client) -> list[int]:
     return pq.read_table(io.BytesIO(held[0])).column("user_id").to_pylist()  # type: ignore[no-any-return]
 
 
+@pytest.mark.cases
 @pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::ResourceWarning")
 def test_a_person_is_erased_from_a_bucket(tmp_path: Path, client: S3Client, capfd: pytest.CaptureFixture[str]) -> None:
     made = scene(tmp_path / "project")

@@ -48,6 +48,7 @@ def publish(client: S3Client, service: str, days: tuple[dt.date, ...]) -> Layout
     return Layout(BUCKET / service, Path("/nowhere"))
 
 
+@pytest.mark.cases
 def test_a_year_is_looked_at_with_one_listing_and_its_manifests_side_by_side(
     client: S3Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -128,8 +128,9 @@ def at_once(given: TinyProject) -> TinyProject:
     return given
 
 
+@pytest.mark.some(1)
 @pytest.mark.parametrize("kind", ["sum", "mean", "count"])
-@pytest.mark.parametrize("day_workers", [1, pytest.param(2, marks=pytest.mark.cases)])
+@pytest.mark.parametrize("day_workers", [1, 2])
 def test_the_bytes_are_those_without_running_sums(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, summed: list[bool], kind: str, day_workers: int
 ) -> None:
@@ -149,6 +150,7 @@ def with_kind(given: TinyProject, kind: str) -> None:
     given.write()
 
 
+@pytest.mark.some(2)
 @pytest.mark.parametrize("why", ["a NaN", "no room", "rows known late", "another engine", "another kind"])
 def test_where_there_are_no_running_sums_the_rows_are_aggregated(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, summed: list[bool], why: str

@@ -143,6 +143,7 @@ def test_a_killed_worker_is_told_within_the_time_out(
     check_the_rest_is_built(slow, skeleton)
 
 
+@pytest.mark.cases
 def test_a_job_service_that_goes_away_ends_the_run(running: Running, slow: TinyProject, skeleton: Path) -> None:
     # One of its own, as it comes with Beam, since it is killed.
     port = free_port()

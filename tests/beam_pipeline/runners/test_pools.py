@@ -83,6 +83,7 @@ def test_a_pool_whose_workers_have_another_version(
     )
 
 
+@pytest.mark.cases
 def test_a_pool_whose_workers_lack_a_function(
     services: Services, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import datetime as dt
 import errno
+import re
 import signal
 import socket
 import subprocess
@@ -15,6 +16,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import SimpleNamespace
 
+import grpc
 import pytest
 from apache_beam.portability.api import beam_job_api_pb2
 
@@ -123,6 +125,18 @@ def test_who_was_never_there_may_not_be_known(staging: RunStaging) -> None:
     assert str(raised) == (
         "the job server cannot reach Flink's JobManager, or the worker pool localhost:4711: see that both are there, "
         f"and that it was started with Flink's address as its --flink-master; {staging.job_log} has what it said"
+    )
+
+
+def test_a_job_service_that_is_gone_ends_the_run(staging: RunStaging) -> None:
+    """As gRPC says it of an address where nobody listens any more."""
+    port = free_port()
+    with grpc.insecure_channel(f"localhost:{port}") as channel, pytest.raises(grpc.RpcError) as said:
+        channel.unary_unary("/service/method")(b"", timeout=60)
+    raised = told(staging, said.value)
+    assert type(raised) is DayError
+    assert re.fullmatch(rf"the job service does not answer any more \(.*{port}.*\): run again to go on", str(raised)), (
+        str(raised)
     )
 
 

@@ -105,6 +105,7 @@ def test_a_port_that_is_taken_is_wrong_usage() -> None:
     )
 
 
+@pytest.mark.cases
 def test_a_job_has_its_days_built_by_the_workers_of_the_pool(job_service: str, tmp_path: Path) -> None:
     project = TinyProject(tmp_path).write().write_data()
     with own_pool() as (pool, port):
