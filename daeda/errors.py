@@ -231,7 +231,9 @@ def refusal(error: OSError) -> str:
         case errno.EACCES | errno.EPERM | errno.EROFS:
             advice = "change its permissions, or choose another directory"
         case errno.ENOENT:
-            advice = "somebody removed it while it was needed"
+            advice = "somebody removed it while it was needed, or nothing can be made there"
+        case errno.EEXIST | errno.ENOTDIR:
+            advice = "what stands there is in the way: choose another path"
         case errno.EMFILE | errno.ENFILE:
             advice = "raise the limit of open files (ulimit -n)"
         case _:

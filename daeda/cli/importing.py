@@ -246,7 +246,8 @@ def _sentence(source: SourceResult, request: ImportRequest, result: ImportResult
     lost = f"; {counted(source.lost, 'row')} {would}taken out" if source.lost else ""
     all_days = counted(len(source.new) + len(source.replaced) + len(source.same), "day")
     done = "; nothing was published" if would else ""
-    return f"{source.name}: {rows} of {all_days} ({', '.join(told)}){lost}{aside}{done}"
+    listed = f" ({', '.join(told)})" if told else ""
+    return f"{source.name}: {rows} of {all_days}{listed}{lost}{aside}{done}"
 
 
 def _tell_rejected(result: ImportResult, request: ImportRequest) -> None:

@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Literal
 
-Value = Literal["whole number", "count", "seconds", "distance", "size", "directory", "path", "text", "address", "day"]
+Value = Literal[
+    "whole number", "count", "count or 0", "seconds", "distance", "size", "directory", "path", "text", "address", "day"
+]
 Kind = Value | Literal["texts", "choice", "switch", "on"]
 
 

@@ -139,6 +139,13 @@ def _count(text: str) -> int:
     return number
 
 
+def _count_or_0(text: str) -> int:
+    number = int(text)
+    if number < 0:
+        raise argparse.ArgumentTypeError(f"{text} is below 0")
+    return number
+
+
 def seconds_above_0(text: str) -> float:
     """A time limit; raises what argparse turns into a UsageError."""
     try:
@@ -172,6 +179,7 @@ _TYPES: dict[str, Callable[[str], Any]] = {
     "day": _day,
     "whole number": int,
     "count": _count,
+    "count or 0": _count_or_0,
     "seconds": seconds_above_0,
     "distance": _distance,
     "path": Path,
@@ -179,6 +187,7 @@ _TYPES: dict[str, Callable[[str], Any]] = {
 _METAVARS = {
     "whole number": "N",
     "count": "N",
+    "count or 0": "N",
     "seconds": "SECONDS",
     "size": "SIZE",
     "directory": "DIR",

@@ -53,7 +53,7 @@ INIT = _group(
     Flag("--yes", "on", "take what is proposed; without a terminal nobody is asked anyway"),
     Flag("--answers", "path", "YAML with answers: event, times, known, timezone, entity, predict", metavar="FILE"),
     Flag("--no-build", "on", "write the project, and build no day"),
-    Flag("--max-rejected", "whole number",
+    Flag("--max-rejected", "count or 0",
          "so many rows of a file may be kept aside; with more of them, nothing is written (default: what fits is "
          "imported, and the exit code is 1)"),
 )
@@ -225,7 +225,7 @@ IMPORTING = _group(
     "import",
     Flag("--as", "text", "the file goes by this name: what is imported under a name takes the place of what was",
          metavar="NAME"),
-    Flag("--max-rejected", "whole number",
+    Flag("--max-rejected", "count or 0",
          "so many rows of a file may be kept aside; with more of them, nothing is published (default: what fits is "
          "published, and the exit code is 1)"),
     Flag("--replace", "on", "also take out rows that a file had when it was imported, and has not now"),

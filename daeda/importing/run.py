@@ -85,9 +85,9 @@ def _tell_kept(directory: Path, tell: Tell) -> None:
 
 
 def _look_at(request: ImportRequest, path: Path) -> Source:
-    request.format_of(path)
     try:
         state = check_regular(path)
+        request.format_of(path)
     except OSError as error:
         if isinstance(error, IsADirectoryError):
             raise InputError(f"{path} is a directory: name its files, as {path}/*.csv") from error

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import sys
 import textwrap
 from typing import Any
@@ -11,12 +13,21 @@ from rich.text import Text
 
 from daeda.process.printable import printable
 
+# A narrower table leaves columns and letters out, and one of COLUMNS=0, which a terminal without a size has, all.
+_NARROWEST = 40
+
 
 class HarmlessConsole(Console):
     """A console that shows every text as it is: no markup, no emoji, and nothing that a terminal would obey."""
 
     def __init__(self, *, stderr: bool = False) -> None:
         super().__init__(stderr=stderr, highlight=False, markup=False, emoji=False)
+        if self.width < _NARROWEST:
+            self.width = _NARROWEST
+
+    def on_broken_pipe(self) -> None:
+        """Where nobody reads, a command ends as by any other print; rich would call sys.exit."""
+        raise BrokenPipeError(errno.EPIPE, os.strerror(errno.EPIPE))
 
     def render_str(self, text: str, **options: Any) -> Text:
         """The text as rich shows it; every cell, title and line comes through here."""

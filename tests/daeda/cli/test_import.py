@@ -108,6 +108,8 @@ def test_what_stands_for_null_is_named_and_how_text_is_read_is_remembered(
          "--time-format '%d.%m.%Y %H:%M'"),
         (["--static", "--encoding", "klingon"],
          "--encoding 'klingon' is not known: write one like utf-8, latin-1, cp1252, utf-16"),
+        (["--static", "--max-rejected", "-1"],
+         "daeda import: argument --max-rejected: -1 is below 0; see daeda import --help"),
         (["--static", "--timezone", "Mars"], "--timezone: 'Mars' is not a time zone: write a name like Europe/Berlin"),
     ],
 )  # fmt: skip
@@ -115,3 +117,28 @@ def test_what_is_refused(here: Path, words: list[str], sentence: str, capsys: py
     assert main(["import", "sales.csv", "--to", "data", *words]) == 2
     assert capsys.readouterr().err == f"error: {sentence.replace('feature_views:', f'{here}/feature_views:')}\n"
     assert not (here / "data").exists()
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        ([".", "--to", "data"], ". is a directory: name its files, as ./*.csv"),
+        (["nothing", "--to", "data"], "nothing does not exist"),
+        (["sales.csv", "--to", "sales.csv"],
+         "{here}/sales.csv: File exists: what stands there is in the way: choose another path"),
+        (["sales.csv", "--to", "sales.csv/data"],
+         "{here}/sales.csv/data: Not a directory: what stands there is in the way: choose another path"),
+    ],
+)  # fmt: skip
+def test_a_path_that_is_no_file_or_no_directory(
+    here: Path, words: list[str], sentence: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["import", *words, "--static"]) == 2
+    assert capsys.readouterr().err == f"error: {sentence.replace('{here}', str(here))}\n"
+
+
+def test_a_file_without_rows_is_told(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (here / "empty.csv").write_text("at,price\n", "utf-8")
+    words = ["--timestamp-field", "at", "--dtype", "at=timestamp[us]", "price=double"]
+    assert main(["import", "empty.csv", "--to", "data", *words]) == 0
+    assert capsys.readouterr().err == "empty.csv: 0 rows of 0 days\n"

@@ -54,3 +54,40 @@ def test_on_a_terminal_that_was_closed(word: str, code: int) -> None:
         assert ended(word, ours) == code
     finally:
         os.close(ours)
+
+
+TABLE = """
+import sys
+from rich.table import Table
+from daeda.process.console import HarmlessConsole
+from daeda.process.messages import run_command
+
+def command(words):
+    table = Table("day")
+    table.add_row("2024-01-01")
+    HarmlessConsole().print(table)
+    return 0
+
+sys.exit(run_command(command, []))
+"""
+
+
+def test_a_table_that_nobody_reads_ends_the_command_without_a_word() -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    try:
+        ended = subprocess.run(
+            [sys.executable, "-c", TABLE], cwd=ROOT, stdout=writer, stderr=subprocess.PIPE, check=False, timeout=300
+        )
+    finally:
+        os.close(writer)
+    assert (ended.returncode, ended.stderr) == (1, b"")
+
+
+def test_a_table_is_shown_on_a_terminal_without_a_size() -> None:
+    ended = subprocess.run(
+        [sys.executable, "-c", TABLE], cwd=ROOT, env={**os.environ, "COLUMNS": "0"}, capture_output=True, check=False,
+        timeout=300,
+    )  # fmt: skip
+    assert ended.returncode == 0
+    assert b"2024-01-01" in ended.stdout
