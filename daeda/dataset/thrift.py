@@ -30,6 +30,14 @@ def decode(data: bytes) -> Struct:
     return _read_struct(data, 0)[0]
 
 
+def decode_at(data: bytes | memoryview, at: int) -> tuple[Struct, int]:
+    """The structure that begins at a place, and where it ends.
+
+    Where there is none: IndexError or ValueError, RecursionError for one that is too deep.
+    """
+    return _read_struct(data, at)
+
+
 def encode(struct: Struct) -> bytes:
     """The bytes of a structure."""
     out = bytearray()
@@ -50,7 +58,7 @@ def varint(number: int) -> bytes:
 # A footer of a thousand columns has some fifty thousand values: the loops over those of most kinds call nothing.
 
 
-def _read_struct(data: bytes, at: int) -> tuple[Struct, int]:
+def _read_struct(data: bytes | memoryview, at: int) -> tuple[Struct, int]:
     """The structure that begins at a place, and where it ends."""
     fields: Struct = {}
     number = 0
@@ -80,7 +88,7 @@ def _read_struct(data: bytes, at: int) -> tuple[Struct, int]:
     return fields, at + 1
 
 
-def _read_value(data: bytes, at: int, kind: int) -> tuple[Any, int]:
+def _read_value(data: bytes | memoryview, at: int, kind: int) -> tuple[Any, int]:
     match kind:
         case 1 | 2 | 3:
             return data[at], at + 1
@@ -98,7 +106,7 @@ def _read_value(data: bytes, at: int, kind: int) -> tuple[Any, int]:
     raise ValueError(f"type {kind} of Thrift does not occur in Parquet")
 
 
-def _read_items(data: bytes, at: int) -> tuple[Items, int]:
+def _read_items(data: bytes | memoryview, at: int) -> tuple[Items, int]:
     head = data[at]
     count, at = (head >> 4, at + 1) if head >> 4 < _SHORT else _read_unsigned(data, at + 1)
     values = []
@@ -108,7 +116,7 @@ def _read_items(data: bytes, at: int) -> tuple[Items, int]:
     return Items(head & 0x0F, values), at
 
 
-def _read_unsigned(data: bytes, at: int) -> tuple[int, int]:
+def _read_unsigned(data: bytes | memoryview, at: int) -> tuple[int, int]:
     number = shift = 0
     while (byte := data[at]) > 0x7F:
         number |= (byte & 0x7F) << shift
@@ -117,7 +125,7 @@ def _read_unsigned(data: bytes, at: int) -> tuple[int, int]:
     return number | byte << shift, at + 1
 
 
-def _read_signed(data: bytes, at: int) -> tuple[int, int]:
+def _read_signed(data: bytes | memoryview, at: int) -> tuple[int, int]:
     number, at = _read_unsigned(data, at)
     return number >> 1 ^ -(number & 1), at
 

@@ -12,6 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
@@ -19,7 +20,9 @@ from daeda.errors import ChangedMeanwhile, InputError, first_line, refusal
 from daeda.storage.client import AT_ONCE
 from daeda.storage.location import is_object
 from daeda_data.loader.choice import leaves
+from daeda_data.loader.list_pages import Lists, chunk_of, list_columns, read_lists
 from daeda_data.loader.order import RowGroup
+from daeda_data.loader.run_kernel import SLACK, kernel
 from daeda_data.parts import DayPart, PartState
 
 # Files that are open at a time, each with its footer.
@@ -89,7 +92,8 @@ def look_at(files: Sequence[DayPart], columns: Sequence[str]) -> Parts:
 
 def _look(part: DayPart, columns: Sequence[str]) -> tuple[Footer, pa.Schema]:
     with _refusals(part), ExitStack() as stack:
-        opened = _open(part, [], stack)
+        source = stack.enter_context(part.open())
+        opened = _open(source, [], stack, is_remote=is_object(part.path))
         metadata = opened.metadata
         rows = tuple(metadata.row_group(number).num_rows for number in range(metadata.num_row_groups))
         schema = opened.schema_arrow.remove_metadata()
@@ -108,6 +112,44 @@ def _difference(schema: pa.Schema, other: pa.Schema) -> str:
     return next(f"'{one.name}' is {two.type}, and {one.type} there" for one, two in pairs if not one.equals(two))
 
 
+@dataclass(frozen=True)
+class _Opened:
+    """A part that is open. `lists` are the columns that are read from their pages here, and not by pyarrow."""
+
+    file: pq.ParquetFile
+    source: pa.NativeFile
+    lists: dict[str, Lists]
+    stack: ExitStack
+
+    def read(self, group: int, columns: Sequence[str], *, threads: bool) -> pa.Table:
+        """Columns of a row group."""
+        found = {name: self._list_column(group, name) for name in columns if name in self.lists}
+        for name in [name for name, column in found.items() if column is None]:
+            # Its other row groups are not tried either.
+            del self.lists[name], found[name]
+        others = [name for name in columns if name not in found]
+        if not found:
+            return self.file.read_row_group(group, columns=others, use_threads=threads)
+        table = self.file.read_row_group(group, columns=others, use_threads=threads) if others else pa.table({})
+        arrays = [found[name] if name in found else table.column(name) for name in columns]
+        fields = [(self.file.schema_arrow if name in found else table.schema).field(name) for name in columns]
+        return pa.table(arrays, pa.schema(fields))
+
+    def _list_column(self, group: int, name: str) -> pa.Array | None:
+        machine = kernel()
+        chunk = chunk_of(self.file, group, self.lists[name])
+        if machine is None or chunk is None:
+            return None
+        pages = np.empty(chunk.size + SLACK, np.uint8)
+        into, at = pages.data[: chunk.size], chunk.start
+        while len(into):
+            count = os.preadv(self.source.fileno(), [into], at)
+            if not count:
+                return None
+            into, at = into[count:], at + count
+        return read_lists(pages, chunk, machine)
+
+
 class PartReader:
     """Reads row groups; keeps a few files open. For one thread."""
 
@@ -116,42 +158,43 @@ class PartReader:
         self._columns = list(columns)
         self._texts = frozenset(texts)
         self._threads = threads
-        self._open: OrderedDict[int, tuple[ExitStack, pq.ParquetFile]] = OrderedDict()
+        self._open: OrderedDict[int, _Opened] = OrderedDict()
 
     def read(self, group: RowGroup) -> pa.Table:
         """A row group. Raises ChangedMeanwhile when the file is not the one whose footer was read."""
         part = self._parts.files[group.part]
         with _refusals(part):
-            table = self._opened(group.part).read_row_group(
-                group.number, columns=self._columns, use_threads=self._threads
-            )
+            table = self._opened(group.part).read(group.number, self._columns, threads=self._threads)
         _check_unchanged(part)
         if table.num_rows != group.rows:
             raise InputError(f"{part.path} is not the file that was published: build the day again")
         return table.select(self._columns)
 
-    def _opened(self, number: int) -> pq.ParquetFile:
+    def _opened(self, number: int) -> _Opened:
         if number in self._open:
             self._open.move_to_end(number)
-            return self._open[number][1]
+            return self._open[number]
         if len(self._open) >= _MOST_OPEN:
-            _, (stack, _) = self._open.popitem(last=False)
-            stack.close()
+            _, oldest = self._open.popitem(last=False)
+            oldest.stack.close()
+        part = self._parts.files[number]
         with ExitStack() as stack:
-            opened = _open(self._parts.files[number], self._texts, stack)
-            self._open[number] = (stack.pop_all(), opened)
+            source = stack.enter_context(part.open())
+            file = _open(source, self._texts, stack, is_remote=is_object(part.path))
+            # Objects are read by pyarrow alone, which asks for all columns at once.
+            own = [] if is_object(part.path) or kernel() is None else self._columns
+            opened = _Opened(file, source, list_columns(file, own), stack.pop_all())
+        self._open[number] = opened
         return opened
 
     def close(self) -> None:
         """Close the files."""
         while self._open:
-            _, (stack, _) = self._open.popitem()
-            stack.close()
+            _, opened = self._open.popitem()
+            opened.stack.close()
 
 
-def _open(part: DayPart, texts: Iterable[str], stack: ExitStack) -> pq.ParquetFile:
-    is_remote = is_object(part.path)
-    source = stack.enter_context(part.open())
+def _open(source: pa.NativeFile, texts: Iterable[str], stack: ExitStack, *, is_remote: bool) -> pq.ParquetFile:
     opened = stack.enter_context(pq.ParquetFile(source, pre_buffer=is_remote))
     wanted = list(texts)
     if not wanted:

@@ -61,7 +61,7 @@ def publish_by_hand(
     written = []
     for number, table in enumerate(parts):
         path = directory / part_name(number)
-        pq.write_table(table, path, row_group_size=4)
+        pq.write_table(table, path, row_group_size=4, compression="zstd")
         content = path.read_bytes()
         written.append(Part(path.name, table.num_rows, len(content), hashlib.sha256(content).hexdigest()))
     columns = tuple(
