@@ -10,7 +10,7 @@ SITE := .venv-site
 SEED ?= 0
 
 .DEFAULT_GOAL := help
-.PHONY: wheels torch help install demo sample test check compiled unit cases quick long engines steadiness readers dagster notebooks bench docs site tour soak clean
+.PHONY: wheels torch help install demo sample test check fetched compiled unit cases quick long engines steadiness readers dagster notebooks bench docs site tour soak clean
 
 help: ## Show the targets
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 16
@@ -36,7 +36,7 @@ sample: install ## Make data for the root project, dssm_ranking, below data/
 
 # Whoever collects the tests first compiles them: one process does so beside the checks, and not each of the four.
 test: install ## Run every check and every test
-	@$(MAKE) --no-print-directory -j 2 check compiled
+	@$(MAKE) --no-print-directory -j 3 check compiled fetched
 	@$(MAKE) --no-print-directory unit
 
 check: install ## ruff, mypy and import-linter
@@ -44,6 +44,10 @@ check: install ## ruff, mypy and import-linter
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
+
+# Where an engine cannot be had, its tests are skipped, and why is printed.
+fetched: install
+	@$(BIN)/python -m tests.engines.cache
 
 compiled: install
 	@said="$$($(PYTEST) -n 0 --collect-only -q 2>&1)" || { echo "$$said" | tail -n 40; exit 1; }
@@ -56,8 +60,7 @@ PYTEST := TZ=UTC PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest -n 4 --dist lo
 unit: install ## pytest alone, in four processes
 	@$(PYTEST)
 
-cases: install ## What goes deeper than make test: more generated cases, every planted leak, the same on each engine
-	@$(BIN)/python -m tests.engines.cache
+cases: fetched ## What goes deeper than make test: more generated cases, every planted leak, the same on each engine
 	@LONG_TESTS=cases $(PYTEST)
 
 long: install ## All of it: every case of what make test and make cases have some of, every generated example
@@ -68,14 +71,12 @@ quick: install ## Unit tests of every package, in under a minute: no Ray, no ser
 
 # What is given to make is in the environment of what it runs, and a run tells of variables that Ray would read.
 unexport RAY_KILLS
-engines: install ## Everything on real engines, and kills on clusters: make engines KILLS=45 RAY_KILLS=20 SEED=0
-	@$(BIN)/python -m tests.engines.cache
+engines: fetched ## Everything on real engines, and kills on clusters: make engines KILLS=45 RAY_KILLS=20 SEED=0
 	@LONG_TESTS=1 TZ=UTC $(BIN)/python -m pytest tests/engines
 	@TZ=UTC $(BIN)/python -m tests.engines.campaign --kills $(or $(KILLS),45) --seed $(SEED)
 	@TZ=UTC $(BIN)/python -m tests.engines.ray_kills --kills $(or $(RAY_KILLS),20) --seed $(SEED)
 
-steadiness: install ## Tests of runners, engines, faults and Ray again and again: make steadiness RUNS=5 LOAD=8
-	@$(BIN)/python -m tests.engines.cache
+steadiness: fetched ## Tests of runners, engines, faults and Ray again and again: make steadiness RUNS=5 LOAD=8
 	@$(BIN)/python -m tests.steadiness --runs $(or $(RUNS),5) --load $(or $(LOAD),0)
 
 readers: install ## Read published days with Spark and HuggingFace, which are installed into .venv-readers

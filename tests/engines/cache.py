@@ -24,7 +24,7 @@ HERE = Path(__file__).parent
 LISTED = HERE / "jars.sha256"
 PRISM = "github.com/apache/beam/sdks/v2/go/cmd/prism"
 PRISM_VERSION = "v2.77.0"
-# `make cases` fetches before the first test; a test that has to fetch has less time.
+# `make test` fetches before the first test; a test that has to fetch has less time.
 _SECONDS = 1800.0
 _SECONDS_IN_A_TEST = 200.0
 

@@ -15,8 +15,6 @@ from tests.budget import LONG
 from tests.engines.ray_cluster import HEAD, OTHER, ClusterScene, ended, ray_cluster
 from tests.faults.scene import bytes_of_days
 
-pytestmark = pytest.mark.cases
-
 BLIND, FOREIGN = "127.0.0.3", "127.0.0.4"
 AGAIN = "days that were published stay, run again to go on"
 
@@ -84,6 +82,7 @@ def test_two_runs_share_a_cluster(scene: ClusterScene, tmp_path: Path) -> None:
         one.check_all()
 
 
+@pytest.mark.cases
 def test_a_cluster_that_wants_a_token_says_so(scene: ClusterScene, tmp_path: Path) -> None:
     """Before the first day is looked at, without Ray, and again where Ray joins it."""
     scene.cluster.ensure()
@@ -106,6 +105,7 @@ def test_a_cluster_that_wants_a_token_says_so(scene: ClusterScene, tmp_path: Pat
     scene.check_whole()
 
 
+@pytest.mark.cases
 @pytest.mark.skipif(not _own_mounts(), reason="a process may not have mounts of its own (unshare -m)")
 def test_nodes_that_cannot_work_for_the_run_are_told(scene: ClusterScene, tmp_path: Path) -> None:
     """One does not see the output, and one has another numpy; nothing is begun."""
@@ -137,6 +137,7 @@ def test_nodes_that_cannot_work_for_the_run_are_told(scene: ClusterScene, tmp_pa
     scene.check_whole()
 
 
+@pytest.mark.cases
 @pytest.mark.some(1, cases=3)
 @pytest.mark.parametrize(
     ("kind", "told"),
