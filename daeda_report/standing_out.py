@@ -60,8 +60,10 @@ def of_rows(rows: Sequence[int | None]) -> Iterator[Seen]:
         if abs(math.log(ratio)) <= max(math.log(_ROWS_RATIO), _USUAL_DEVIATIONS * usual):
             continue
         double = ", as if a file had been read twice" if 1.9 <= ratio <= 2.1 else ""
-        many = f"{number:,} rows, and days beside it {expected:,.0f}"
-        times = f"{ratio:.1f} times as many" if ratio > 1 else f"{ratio:.0%} of that"
+        many = f"{counted(number, 'row')}, and days beside it {expected:,.0f}"
+        # Judged with one row more on both sides, and told as it is.
+        told = number / expected
+        times = f"{told:.1f} times as many" if ratio > 1 else f"{100 * told:.2g}% of that"
         yield Seen("rows", index, f"{{day}} has {many}: {times}{double}", 100 + min(20.0, 10 * abs(math.log2(ratio))))
 
 

@@ -133,7 +133,7 @@ class Rows:
                 passed += batch.num_rows
         told = ", ".join(_labelled(label, row.column(label)) for label in labels)
         number = sum(rows for _, rows in self.parts[:part]) + place
-        return f"row {number}{f' ({told})' if told else ''}", cut(shown(row.column(name)[0]))
+        return f"row {number}{f' ({told})' if told else ''}", _said(row.column(name))
 
     def _one(self, query: exp.Select) -> tuple[int, ...]:
         answer = self._connection.execute(query.sql("duckdb")).fetchone()
@@ -147,4 +147,9 @@ def _has_nan(values: Iterable[object]) -> bool:
 
 def _labelled(name: str, values: pa.Array | pa.ChunkedArray) -> str:
     """A column and its first value."""
-    return f"{name} {cut(shown(values[0]))}"
+    return f"{name} {_said(values)}"
+
+
+def _said(values: pa.Array | pa.ChunkedArray) -> str:
+    """The first value; an empty text is seen."""
+    return cut(shown(values[0])) or '""'

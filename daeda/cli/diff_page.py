@@ -9,6 +9,7 @@ from typing import Any
 from daeda.answers.difference import AloneRows, DiffAnswer, DifferentColumn
 from daeda.cli.diff_text import distance_told, key_told, value_told
 from daeda.cli.tags_told import days_told
+from daeda.errors import counted
 
 _STYLE = """\
 :root { color-scheme: light dark; --line: #8884; --soft: #8882; }
@@ -91,7 +92,7 @@ def _columns(title: str, columns: Sequence[DifferentColumn]) -> Iterable[str]:
         return
     yield f"<h2>{title}</h2>\n"
     for column in columns:
-        rows = f": {column.rows:,} rows{distance_told(column)}" if column.rows else ""
+        rows = f": {counted(column.rows, 'row')}{distance_told(column)}" if column.rows else ""
         yield f"<details open><summary><code>{_text(column.column)}</code>{_text(rows)}</summary>"
         yield f"<p>On {_text(days_told(column.days))}. Why: {_text('; '.join(column.why))}</p>"
         if column.examples:

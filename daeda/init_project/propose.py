@@ -9,7 +9,7 @@ from dataclasses import replace
 
 import duckdb
 
-from daeda.errors import InputError, did_you_mean, shortened
+from daeda.errors import InputError, counted, did_you_mean, shortened
 from daeda.init_project.answers import NOTHING, Answering, Choice, Question
 from daeda.init_project.asked import chosen_known, chosen_time
 from daeda.init_project.keys import Key, entity_of
@@ -103,7 +103,7 @@ def _rows(table: Table) -> float:
 
 def told_rows(table: Table) -> str:
     """How many rows a table has, or was looked at."""
-    return f"{'more than ' if table.partial else ''}{table.rows:,} rows"
+    return f"{'more than ' if table.partial else ''}{counted(table.rows, 'row')}"
 
 
 def _chosen_zone(table: Table, time: Time, answering: Answering) -> str:

@@ -25,8 +25,8 @@ def tell_tables(tables: Sequence[Table], say: Say) -> None:
     width = min(30, max(len(table.shown) for table in tables))
     for table in tables:
         nulls = f", {'/'.join(table.null_texts)} is NULL" if table.null_texts else ""
-        rows = f"{table.rows:,} rows" + (f" looked at, of {size(table.size)}" if table.partial else "")
-        say(f"{table.shown:<{width}}  {rows}, {len(table.columns)} columns{nulls}")
+        rows = counted(table.rows, "row") + (f" looked at, of {size(table.size)}" if table.partial else "")
+        say(f"{table.shown:<{width}}  {rows}, {counted(len(table.columns), 'column')}{nulls}")
         for name, example in table.comma_columns:
             _tell(say, "", f"{name} has values like {example}: taken as numbers with a decimal comma")
         for name, sentence in table.told:

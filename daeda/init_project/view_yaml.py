@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from daeda.errors import shortened
+from daeda.errors import counted, shortened
 from daeda.init_project.data import ViewData, command_of, is_plain
 from daeda.init_project.proposal import View
 from daeda.init_project.yaml_text import comment, flow, one_line, scalar
@@ -19,7 +19,8 @@ def view_yaml(view: View, data: ViewData) -> str:
     """The file of a view."""
     lines = comment(f"{_HEADS[view.role]} Proposed by `daeda init` from {view.table.shown}.")
     if data.aside:
-        lines += comment(f"{data.aside:,} rows did not fit these types, or had no time, and were left out.")
+        were = "was" if data.aside == 1 else "were"
+        lines += comment(f"{counted(data.aside, 'row')} did not fit these types, or had no time, and {were} left out.")
     lines += [f"name: {scalar(view.name)}"]
     lines += _entity(view)
     lines += ["source:", *_path(view, data), *_time(view), *_known(view), *_gaps(view, data)]

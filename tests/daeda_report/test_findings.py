@@ -20,6 +20,7 @@ from daeda_report.columns import series_of
 from daeda_report.days import DaysOfReport, immature_columns
 from daeda_report.findings import Finding, ranked
 from daeda_report.planned import Planned
+from daeda_report.standing_out import of_rows
 from daeda_report.statistics import statistics_of_days
 from tests.daeda_report.conftest import write_report
 from tests.daeda_report.published import FAULTS, FIRST, Fault, Training, replaced
@@ -281,3 +282,11 @@ def test_that_nothing_is_published_stands_out(tmp_path: Path, capsys: pytest.Cap
     assert [one["told"] for one in findings(made.root, capsys)] == [
         "2 days are not published: 2024-01-01 to 2024-01-02, 2 days"
     ]
+
+
+def test_days_of_few_rows_are_told_as_they_are() -> None:
+    by_day = {one.index: one.told for one in of_rows([40, 40, 40, 1, 40, 40, 90])}
+    assert by_day == {
+        3: "{day} has 1 row, and days beside it 40: 2.5% of that",
+        6: "{day} has 90 rows, and days beside it 40: 2.2 times as many",
+    }

@@ -210,3 +210,12 @@ def test_the_words_of_checks_that_ask_something_else_differ() -> None:
     words = [Check.model_validate({"column": "x", "in": values}).text for values in asked]
     assert len(set(words)) == len(asked)
     assert words[:3] == ["x: in a, b", 'x: in "a, b"', 'x: in a, ""']
+
+
+def test_an_empty_text_is_seen(tmp_path: Path) -> None:
+    checks = [Check.model_validate(one) for one in ({"column": "name", "in": ["a"]}, {"unique": ["name"]})]
+    facts = _facts(tmp_path, pa.table({"name": ["", ""]}), 1)
+    assert [one.found for one in judge(checks, facts)] == [
+        '2 rows of 2, the first of them row 0: ""',
+        '1 row of 2 repeats another one, the first name ""',
+    ]
