@@ -99,6 +99,8 @@ def type_of_texts(connection: duckdb.DuckDBPyConnection, table: str, column: str
     found = _of_counts(seen, filled, numbers=numbers) or _of_formats(connection, table, column, filled, nulls)
     if found is None:
         told = f"values like {seen['grouped']}, with signs between thousands" if seen["grouped"] else ""
+        if numbers and not told:
+            told = _among_numbers(connection, table, column, seen, nulls)
         return TextType("string", told=told, nearly=_nearly(connection, table, column, seen, nulls))
     candidates = NULL_TEXTS if seen["null"] else ()
     return replace(found, nulls=tuple(one for one in candidates if how_often(connection, table, column, [one])))
@@ -108,6 +110,21 @@ def how_often(connection: duckdb.DuckDBPyConnection, table: str, column: str, te
     """In how many rows one of these texts stands."""
     where = f"{quoted_name(column)} IN ({', '.join(map(quoted_text, texts))})"
     return int(connection.execute(f"SELECT count(*) FROM {table} WHERE {where}").fetchall()[0][0])
+
+
+def _among_numbers(
+    connection: duckdb.DuckDBPyConnection, table: str, column: str, seen: Mapping[str, Any], nulls: str
+) -> str:
+    """What is no number where nearly all texts are numbers; else empty."""
+    filled = seen["any"] - seen["null"]
+    if seen["code"] or not max(1, math.ceil(_NEARLY_ALL * filled)) <= seen["double"] < filled:
+        return ""
+    number, example = connection.execute(
+        f"SELECT count(*), min(v) FROM (SELECT {quoted_name(column)} AS v FROM {table}) "
+        f"WHERE v IS NOT NULL AND NOT ({nulls}) AND TRY_CAST(v AS DOUBLE) IS NULL"
+    ).fetchall()[0]
+    what = "a value" if number == 1 else f"{number:,} values"
+    return f"{what} like '{cut(str(example), 40)}' among numbers"
 
 
 def _nearly(

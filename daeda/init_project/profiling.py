@@ -168,7 +168,12 @@ def _told(
     told = []
     for index, (column, found) in enumerate(zip(relation.columns, types, strict=True)):
         if found.told:
-            told.append((column.name, f"{found.told}: read as texts; write them like 1234.56 to have numbers"))
+            told.append(
+                (
+                    column.name,
+                    f"{found.told}: read as texts; write them like 1234.56, or leave them empty, to have numbers",
+                )
+            )
         if found.nearly is not None:
             number, example = found.nearly.misfits
             told.append((column.name, f"times, but for {counted(number, 'row')} like '{example}': read as texts"))

@@ -124,6 +124,20 @@ def test_what_stands_for_null_among_texts_is_told(tmp_path: Path, capfd: pytest.
     )
 
 
+@pytest.mark.parametrize(("often", "told"), [(150, "a value like 'abc'"), (50, "3 values like 'abc'")])
+def test_what_is_no_number_among_numbers_is_told(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str], often: int, told: str
+) -> None:
+    found = rows(
+        price=lambda number: "abc" if number % often == 7 else number + 0.5, code=lambda number: f"{number:05}"
+    )
+    (tmp_path / "log.csv").write_text(csv_text(found))
+    assert init(tmp_path / "made", tmp_path / "log.csv") == 0
+    said = text_of(capfd)
+    assert f"price has {told} among numbers: read as texts; write them like 1234.56, or leave them empty" in said
+    assert "code has" not in said
+
+
 def test_thousands_are_told(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "log.csv").write_text(csv_text(rows(price=lambda number: f"{number + 1}.234,56"), delimiter=";"))
     assert init(tmp_path / "made", tmp_path / "log.csv") == 0
