@@ -21,6 +21,9 @@ from beam_pipeline.runners.submitted_job import Flink, NoAnswer
 _PROC = Path("/proc")
 _LISTENS = "0A"
 _WORD = 8
+# The kernel gives a page of its table at a time and goes on at the number of an entry: where a socket before it has
+# been closed meanwhile, the next one is passed over.
+_LOOKS = 4
 # All ports are asked at once, and all others hang up on what is no question to them; a Flink that has just begun is
 # slow. It has room in the time that a run has for its end.
 _AT_ONCE = 32
@@ -55,7 +58,7 @@ def embedded_flink(endpoint: str, job_name: str) -> Flink | None:
     host, _, port = endpoint.rpartition(":")
     if not _is_this_host(host.strip("[]")):
         return None
-    listening = dict(_listening())
+    listening = dict(found for _ in range(_LOOKS) for found in _listening())
     servers = {inode for inode, (_, at) in listening.items() if at == int(port)}
     own = _sockets_of(servers, set(listening)) - servers
     places = [_flink(*listening[inode], job_name) for inode in own]
