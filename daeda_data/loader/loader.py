@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from daeda.errors import InputError, UsageError
+from daeda_data.loader import row_kernel, run_kernel
 from daeda_data.loader.batches import Batches
 from daeda_data.loader.choice import Choice, Vector, Wanted, choose
 from daeda_data.loader.order import Order, rows_of_worker
 from daeda_data.loader.parts import PartReader, Parts
 from daeda_data.loader.reading import Blocks, dimension_of
-from daeda_data.loader.run_kernel import kernel
 from daeda_data.loader.settings import Settings, is_whole
 from daeda_data.loader.state import State
 
@@ -59,7 +59,8 @@ class Loader:
         if state.rows > rows:
             raise InputError(f"resume: {state.rows:,} rows were given, and the worker has {rows:,}")
         # Made by whoever asks, before there are threads: in a process that is forked meanwhile it would never be.
-        kernel()
+        run_kernel.kernel()
+        row_kernel.kernel()
         blocks = Blocks(self.parts, self.choice, self.dimensions, threads=threads)
         # Where the last batch is dropped all workers give equally many, whoever has a row more.
         end = self.parts.rows // count if self.settings.drop_last else rows

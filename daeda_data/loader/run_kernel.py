@@ -11,14 +11,14 @@ the work, and the answer is -1.
 
 from __future__ import annotations
 
-import ctypes
-import sys
-from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from functools import cache
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+
+from daeda_data.loader.machine_code import ADDRESS, NUMBER, Code, compiled
 
 Bytes = npt.NDArray[np.uint8]
 
@@ -28,11 +28,11 @@ SLACK = 8
 MOST_BITS = 32
 
 
-class Kernel(NamedTuple):
-    """The functions by name; the module keeps their code in memory."""
+@dataclass(frozen=True)
+class Kernel:
+    """The machine code."""
 
-    functions: Mapping[str, Callable[..., int]]
-    module: Any
+    code: Code
 
     def levels(self, runs: Bytes, size: int, bits: int, count: int, out: Bytes) -> bool:
         """Put `count` levels of 1 or 2 bits into `out`; False unless they are what the first `size` bytes hold.
@@ -41,7 +41,9 @@ class Kernel(NamedTuple):
         """
         assert len(runs) >= size + SLACK
         assert len(out) >= count + SLACK
-        found = self.functions[f"levels_{bits}"](runs.ctypes.data, size, bits, count, None, 1 << bits, out.ctypes.data)
+        found = self.code.functions[f"levels_{bits}"](
+            runs.ctypes.data, size, bits, count, None, 1 << bits, out.ctypes.data
+        )
         return found == size
 
     def values(self, runs: Bytes, size: int, bits: int, dictionary: npt.NDArray[Any], out: npt.NDArray[Any]) -> bool:
@@ -55,41 +57,23 @@ class Kernel(NamedTuple):
         assert all(array.flags.c_contiguous for array in (runs, dictionary, out))
         if not len(dictionary):
             return not len(out)
-        found = self.functions[f"values_{out.itemsize}"](
+        found = self.code.functions[f"values_{out.itemsize}"](
             runs.ctypes.data, size, bits, len(out), dictionary.ctypes.data, len(dictionary), out.ctypes.data
         )
         return found == size
 
     def lz4_size(self, block: Bytes) -> int:
         """How many bytes a block of LZ4 becomes, which its decoder does not say; -1 where it is none."""
-        return self.functions["lz4_size"](block.ctypes.data, len(block))
+        return self.code.functions["lz4_size"](block.ctypes.data, len(block))
 
 
 @cache
 def kernel() -> Kernel | None:
-    """The kernel of this process; None where llvmlite is missing, or numbers begin with their highest byte."""
-    try:
-        import llvmlite.binding as llvm
-    except ImportError:
-        return None
-    if sys.byteorder != "little":
-        return None
-    llvm.initialize_native_target()
-    llvm.initialize_native_asmprinter()
-    module = llvm.parse_assembly(_DECLARATION + "".join(_FUNCTIONS.values()))
-    module.verify()
-    machine = llvm.Target.from_default_triple().create_target_machine(
-        cpu=llvm.get_host_cpu_name(), features=llvm.get_host_cpu_features().flatten(), opt=2
-    )
-    engine = llvm.create_mcjit_compiler(module, machine)
-    engine.finalize_object()
-    number, address = ctypes.c_int64, ctypes.c_void_p
-    signature = ctypes.CFUNCTYPE(number, address, number, number, number, address, number, address)
-    of_lz4 = ctypes.CFUNCTYPE(number, address, number)
-    functions = {
-        name: (of_lz4 if name == "lz4_size" else signature)(engine.get_function_address(name)) for name in _FUNCTIONS
-    }
-    return Kernel(functions, engine)
+    """The kernel of this process; None where there cannot be any."""
+    of_runs = (NUMBER, ADDRESS, NUMBER, NUMBER, NUMBER, ADDRESS, NUMBER, ADDRESS)
+    signatures = {name: (NUMBER, ADDRESS, NUMBER) if name == "lz4_size" else of_runs for name in _FUNCTIONS}
+    code = compiled(_DECLARATION + "".join(_FUNCTIONS.values()), signatures)
+    return None if code is None else Kernel(code)
 
 
 # A header is a varint: its lowest bit tells the kind of the run, the others how long it is. Groups behind the last

@@ -9,11 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
+from daeda_data.loader import row_kernel
 from daeda_data.loader.batch import Array, Columns, Mask
 from daeda_data.loader.choice import Pad
 from daeda_data.loader.values import fill
@@ -23,9 +25,17 @@ Indices: TypeAlias = npt.NDArray[np.int64]
 
 @dataclass(frozen=True)
 class Chunks:
-    """Which rows of a window lie in each of the chunks that it was read from: their numbers, in rising order."""
+    """Which of the chunks that a window was read from has each of its rows: the number of the chunk."""
 
-    rows: tuple[Indices, ...]
+    numbers: Array
+    count: int
+
+    @cached_property
+    def rows(self) -> tuple[Indices, ...]:
+        """The numbers of the rows of each chunk, in rising order."""
+        ends = np.cumsum(np.bincount(self.numbers, minlength=self.count))
+        # Numbers of two bytes are sorted in one pass over them.
+        return tuple(np.split(np.argsort(self.numbers, kind="stable"), ends[:-1]))
 
     @staticmethod
     def behind_each_other(sizes: Sequence[int]) -> Chunks:
@@ -34,8 +44,8 @@ class Chunks:
         >>> [rows.tolist() for rows in Chunks.behind_each_other([2, 1]).rows]
         [[0, 1], [2]]
         """
-        ends = np.cumsum(sizes)
-        return Chunks(tuple(np.arange(end - size, end) for size, end in zip(sizes, ends.tolist(), strict=True)))
+        kind = np.uint16 if len(sizes) < 1 << 16 else np.int64
+        return Chunks(np.repeat(np.arange(len(sizes), dtype=kind), sizes), len(sizes))
 
     @staticmethod
     def in_order(sizes: Sequence[int], order: Indices) -> Chunks:
@@ -44,10 +54,7 @@ class Chunks:
         >>> [rows.tolist() for rows in Chunks.in_order([2, 1], np.array([2, 0, 1])).rows]
         [[1, 2], [0]]
         """
-        # Numbers of two bytes are sorted in one pass over them.
-        kind = np.uint16 if len(sizes) < 1 << 16 else np.int64
-        chunks = np.repeat(np.arange(len(sizes), dtype=kind), sizes).take(order)
-        return Chunks(tuple(np.split(np.argsort(chunks, kind="stable"), np.cumsum(sizes)[:-1])))
+        return Chunks(Chunks.behind_each_other(sizes).numbers.take(order), len(sizes))
 
     def of(self, first: int, last: int) -> list[tuple[int, Indices]]:
         """Which rows of a range are of each chunk, counted in the range; those of which it has none are left out."""
@@ -150,9 +157,16 @@ class Vectors:
         places = self.places[first:last]
         present = places >= 0
         is_whole = bool(present.all())
-        if self.chunks is None and is_whole:
-            return self.matrices[0].take(places, axis=0), present
         shape, kind = (len(places), self.matrices[0].shape[1]), self.matrices[0].dtype
+        code = row_kernel.kernel()
+        if code is not None:
+            matrix, width = np.empty(shape, kind), shape[1]
+            items = [own.reshape(-1) for own in self.matrices]
+            numbers = None if self.chunks is None else self.chunks.numbers[first:last]
+            # A row without a vector is at -1, and takes nothing from there.
+            starts = (places if is_whole else np.maximum(places, 0)) * width
+            row_kernel.copy_rows(code, items, numbers, starts, present * np.int64(width), matrix)
+            return matrix, present
         matrix = np.empty(shape, kind) if is_whole else np.zeros(shape, kind)
         for number, own in _rows_of_chunks(self.chunks, first, last):
             here = own if is_whole else own[present[own]]
@@ -250,11 +264,17 @@ class Ragged:
         # Narrow numbers are compared several times as fast.
         positions: Array = np.arange(pad.width, dtype=np.int16 if pad.width < 1 << 15 else np.int64)
         there: Mask = positions < kept.astype(positions.dtype)[:, None]
-        chunks = _rows_of_chunks(self.chunks, first, last)
+        code = row_kernel.kernel()
         for number_of_field, (name, by_chunk) in enumerate(self.fields.items()):
             array = np.empty((len(kept), pad.width), by_chunk[0].array.dtype)
             mask = there if number_of_field == 0 and len(self.fields) == 1 else there.copy()
-            for number, own in chunks:
+            # Zeros are what stands for padding, and for no item that is NULL or of a time.
+            if code is not None and array.dtype.kind != "M" and all(values.mask is None for values in by_chunk):
+                numbers = None if self.chunks is None else self.chunks.numbers[first:last]
+                row_kernel.copy_rows(code, [values.array for values in by_chunk], numbers, starts, kept, array)
+                into.arrays[name], into.masks[name] = array, mask
+                continue
+            for number, own in _rows_of_chunks(self.chunks, first, last):
                 values = by_chunk[number]
                 _put_runs(array, own, values.array, starts[own])
                 if values.mask is not None:

@@ -12,7 +12,7 @@ import pyarrow as pa
 import pytest
 
 from daeda.dataset.thrift import varint
-from daeda_data.loader import run_kernel
+from daeda_data.loader import row_kernel, run_kernel
 from daeda_data.loader.run_kernel import SLACK, Bytes, Kernel, kernel
 from tests.budget import examples
 
@@ -163,3 +163,4 @@ def expected_lz4_size(block: bytes) -> int:
 def test_without_llvmlite_there_is_no_kernel(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "llvmlite.binding", None)
     assert run_kernel.kernel.__wrapped__() is None
+    assert row_kernel.kernel.__wrapped__() is None
