@@ -203,7 +203,9 @@ def _converted(
         line, number = block.lines[row].as_py(), days[row].as_py()
         if not told and number is not None:
             day = _EPOCH + dt.timedelta(days=number)
-            told = [f"its day {day} lies outside of {first}..{last}, the days that are imported (--days)"]
+            told = [
+                f"its day {day} lies outside of {first}..{last}, the days that are imported (--days of daeda import)"
+            ]
             outside.append(f"{day} (line {line:,})")
         elif not told:
             assert staged.time is not None

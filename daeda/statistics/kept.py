@@ -109,7 +109,7 @@ def forget_statistics(layout: Layout, dataset: Dataset, day: dt.date) -> None:
     path = statistics_path(layout, dataset, day)
     if isinstance(path, ObjectPath):
         client().delete(path)
-    elif path.parent.is_dir() and not path.parent.is_symlink():
+    elif path.parent.is_dir() and not path.parent.is_symlink() and (path.is_symlink() or not path.is_dir()):
         path.unlink(missing_ok=True)
 
 
@@ -163,5 +163,5 @@ def _text(path: Location) -> bytes | None:
 def _file_text(path: Path) -> bytes | None:
     try:
         return None if path.is_symlink() else read_regular(path, _MOST_BYTES)
-    except (FileNotFoundError, NotADirectoryError, NotRegular):
+    except (FileNotFoundError, NotADirectoryError, IsADirectoryError, NotRegular):
         return None

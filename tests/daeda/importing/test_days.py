@@ -32,7 +32,8 @@ def test_rows_of_far_days_are_kept_aside_and_told(tmp_path: Path) -> None:
     assert sorted(rows(tmp_path)) == ["dt=1900-01-01", "dt=2024-01-01", "dt=2100-12-31"]
     assert (result.rows, result.rejected, result.exit_code) == (3, 4, 1)
     assert kept_aside(tmp_path, "a.csv")[0] == (
-        3, "its day 9999-12-31 lies outside of 1900-01-01..2100-12-31, the days that are imported (--days)",
+        3, "its day 9999-12-31 lies outside of 1900-01-01..2100-12-31, the days that are imported (--days of daeda "
+           "import)",
     )  # fmt: skip
     assert result.notes[-1] == (
         "a.csv: 4 rows lie on days outside of 1900-01-01..2100-12-31 and are kept aside: 9999-12-31 (line 3), "

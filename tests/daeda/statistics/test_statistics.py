@@ -255,3 +255,15 @@ def test_what_is_not_of_the_days_as_they_are_is_forgotten(tmp_path: Path) -> Non
 def test_no_day_is_told(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="holds no published day: `daeda pipeline train` builds one"):
         statistics_of_day(tmp_path)
+
+
+def test_a_directory_in_the_place_of_what_is_kept_hinders_nothing(tmp_path: Path) -> None:
+    layout = Layout(tmp_path / "ranking")
+    manifest = publish(layout, pa.table({"x": [1, 2]}))
+    path = statistics_path(layout, "skeleton", DAY)
+    assert isinstance(path, Path)
+    path.mkdir(parents=True)
+    assert kept_statistics(layout, manifest) is None
+    assert statistics_of(layout, manifest).rows == 2
+    forget_statistics(layout, "skeleton", DAY)
+    assert path.is_dir()
