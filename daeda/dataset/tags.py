@@ -129,7 +129,7 @@ def _text(path: Location) -> bytes | None:
         return read_regular(path)
     except (FileNotFoundError, NotADirectoryError):
         return None
-    except NotRegular as error:
+    except (NotRegular, IsADirectoryError) as error:
         raise InputError(f"{path} is no regular file, as the file of a tag is: remove it") from error
 
 

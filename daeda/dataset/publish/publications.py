@@ -126,7 +126,7 @@ def _recorded(path: Path) -> Publication | None:
     try:
         text = read_regular(path)
         return TypeAdapter(Publication).validate_json(text)
-    except (FileNotFoundError, NotRegular, ValueError):
+    except (FileNotFoundError, IsADirectoryError, NotRegular, ValueError):
         return None
 
 

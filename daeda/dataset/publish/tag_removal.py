@@ -57,7 +57,9 @@ def _delete_files(target: Layout, directory: Path) -> None:
     foreign = [
         path
         for path in sorted(directory.rglob("*"))
-        if path.is_symlink() or not (path.is_dir() or _is_ours(path.relative_to(directory).parts))
+        if path.is_symlink()
+        or not (path.is_dir() or _is_ours(path.relative_to(directory).parts))
+        or (path.is_dir() and path == directory / TAG_NAME)
     ]
     if foreign:
         raise InputError(f"not removed: {shortened(foreign, 3)} was not written by daeda: move it elsewhere")

@@ -352,6 +352,20 @@ def test_a_file_of_a_tag_that_is_none(layout: Layout, text: str | None) -> None:
     assert tag_names(layout) == []
 
 
+def test_a_directory_in_the_place_of_the_file_of_a_tag(layout: Layout) -> None:
+    make_tag(layout, "first", DAYS)
+    path = Path(str(layout.of_tag("first").version_dir)) / "_tag.json"
+    path.unlink()
+    path.mkdir()
+    with pytest.raises(InputError, match=r"_tag.json is no regular file, as the file of a tag is: remove it"):
+        tagged(layout, "first")
+    with pytest.raises(InputError, match=r"^not removed: .*_tag.json was not written by daeda: move it elsewhere"):
+        delete_tag(layout, "first")
+    path.rmdir()
+    delete_tag(layout, "first")
+    assert tag_names(layout) == []
+
+
 def test_selectors(layout: Layout) -> None:
     make_tag(layout, "first", [FIRST])
     assert parse_selector("ranking@first").open(layout)[0] == layout.of_tag("first")
