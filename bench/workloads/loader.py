@@ -2,7 +2,8 @@
 
 The rows are 40 days of a quarter of a million: 16 numbers, a time, a text, a list of up to 32 ids, a vector of 32
 float16. What is timed are four of the days; the memory is that of an epoch over all of them, beside that of the four.
-The files of the other days are those of the first four once more.
+The files of the other days are those of the first four once more. Row groups are those of a skeleton, and vectors in a
+dictionary, as pyarrow writes them; of days as the enrichment writes them docs/decisions/0074 has figures.
 """
 
 from __future__ import annotations
