@@ -18,9 +18,13 @@ if TYPE_CHECKING:
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    """Debian's Chromium, or another one that is installed, without a window."""
+    """Debian's Chromium, or another one that is installed, without a window.
+
+    It goes with the module: while Playwright is there, an event loop runs in this thread, and what else runs in this
+    process can have none.
+    """
     executable = next(filter(None, map(shutil.which, BROWSERS)), None) or command("chromium")
     sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed: it drives the browser")
     with sync_api.sync_playwright() as playwright:

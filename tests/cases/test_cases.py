@@ -85,7 +85,7 @@ def test_the_manifest_tells_what_checks_found(engine: str, golden_days: Path) ->
         (
             "event_timestamp: between 2024-01-02 00:00:00 and 2024-01-02 12:00:00",
             "failed",
-            "2 rows of 5, the first of them row 3 (user_id None): 2024-01-02 12:00:00.000001",
+            "2 rows of 5, the first of them row 3 (user_id NULL): 2024-01-02 12:00:00.000001",
         ),
         ("spent_1d: in 1.5, 3", "passed", ""),
         ("spent_1d: coverage at least 40%", "passed", ""),
