@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
@@ -44,7 +45,12 @@ def first_null(paths: Sequence[Path], name: str, labels: Sequence[str]) -> tuple
             table = file.read([name, *known])
             at = pc.index(pc.is_null(table.column(name)), True).as_py()
             if at >= 0:
-                shown = ", ".join(f"{label} {python_values(table.column(label).slice(at, 1))[0]}" for label in known)
-                return before + at, shown
+                return before + at, labels_of_row(table, at, known)
             before += table.num_rows
     return before, ""
+
+
+def labels_of_row(table: pa.Table, row: int, labels: Sequence[str]) -> str:
+    """The labels that the table has, each with its value in a row, as a message tells which row it is."""
+    known = [label for label in labels if label in table.column_names]
+    return ", ".join(f"{label} {python_values(table.column(label).slice(row, 1))[0]}" for label in known)

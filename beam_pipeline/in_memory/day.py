@@ -12,12 +12,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from beam_pipeline.day.execution import finish_started, run_operator
+from beam_pipeline.day.kept_columns import labels_of_row
 from beam_pipeline.history.projected_partitions import projected
 from beam_pipeline.session.session import DaySession
 from beam_pipeline.session.timed import timed
 from beam_pipeline.workers.context import DayHandle, RunContext
 from beam_pipeline.workers.day_slots import ThreadDaySlots
-from daeda.dtypes import DType, python_values
+from daeda.dtypes import DType
 from daeda.errors import DayError
 from daeda.operators.dag import Dag, Operator
 from daeda.operators.relation import Relation
@@ -174,9 +175,7 @@ def _check_not_null(table: pa.Table, name: str, labels: Sequence[str]) -> None:
     if not column_read.null_count:
         return
     row = pc.index(column_read.is_null(), True).as_py()
-    known = [label for label in labels if label in table.column_names]
-    shown = ", ".join(f"{label} {python_values(table.column(label).slice(row, 1))[0]}" for label in known)
     raise DayError(
         f"column '{name}' must not be NULL, and {column_read.null_count} rows have none, the first of them row {row} "
-        f"({shown}): give the column a default in the service, or say nullable: true"
+        f"({labels_of_row(table, row, labels)}): give the column a default in the service, or say nullable: true"
     )

@@ -261,9 +261,29 @@ def _values(size: int) -> str:
     return _FUNCTION.format(name=f"values_{size}", same=same, packed=packed)
 
 
+# The length of literals or of a match, from four bits of the token on and, where those say 15, the bytes behind %start.
+_LZ4_LENGTH = """
+{name}.more:
+  %{name}.place = phi i64 [%{name}.start, %{before}], [%{name}.next, %{name}.byte]
+  %{name}.sum = phi i64 [15, %{before}], [%{name}.sum.next, %{name}.byte]
+  %{name}.left = icmp ult i64 %{name}.place, %size
+  br i1 %{name}.left, label %{name}.byte, label %bad
+{name}.byte:
+  %{name}.at = getelementptr i8, ptr %block, i64 %{name}.place
+  %{name}.small = load i8, ptr %{name}.at
+  %{name}.wide = zext i8 %{name}.small to i64
+  %{name}.sum.next = add i64 %{name}.sum, %{name}.wide
+  %{name}.next = add i64 %{name}.place, 1
+  %{name}.goes.on = icmp eq i64 %{name}.wide, 255
+  br i1 %{name}.goes.on, label %{name}.more, label %{name}.done
+{name}.done:
+  %{name}.length = phi i64 [%{name}.first, %{before}], [%{name}.sum.next, %{name}.byte]
+  %{name}.behind = phi i64 [%{name}.start, %{before}], [%{name}.next, %{name}.byte]
+"""
 # A sequence is a token of two lengths, literals, and a match that is an offset of two bytes; the last one is literals.
 # A length of 15 goes on in the bytes behind, up to the first one that is not 255.
-_LZ4_SIZE = """
+_LZ4_SIZE = (
+    """
 define i64 @lz4_size(ptr noalias %block, i64 %size) {
 entry:
   br label %sequence
@@ -281,24 +301,11 @@ token:
   %literal.start = add i64 %at, 1
   %literal.long = icmp eq i64 %literal.first, 15
   br i1 %literal.long, label %literal.more, label %literal.done
-literal.more:
-  %literal.place = phi i64 [%literal.start, %token], [%literal.next, %literal.byte]
-  %literal.sum = phi i64 [15, %token], [%literal.sum.next, %literal.byte]
-  %literal.inside = icmp ult i64 %literal.place, %size
-  br i1 %literal.inside, label %literal.byte, label %bad
-literal.byte:
-  %literal.at = getelementptr i8, ptr %block, i64 %literal.place
-  %literal.small = load i8, ptr %literal.at
-  %literal.wide = zext i8 %literal.small to i64
-  %literal.sum.next = add i64 %literal.sum, %literal.wide
-  %literal.next = add i64 %literal.place, 1
-  %literal.goes.on = icmp eq i64 %literal.wide, 255
-  br i1 %literal.goes.on, label %literal.more, label %literal.done
-literal.done:
-  %literals = phi i64 [%literal.first, %token], [%literal.sum.next, %literal.byte]
-  %literal.behind = phi i64 [%literal.start, %token], [%literal.next, %literal.byte]
-  %literal.end = add i64 %literal.behind, %literals
-  %made.literal = add i64 %made, %literals
+"""
+    + _LZ4_LENGTH.format(name="literal", before="token")
+    + """\
+  %literal.end = add i64 %literal.behind, %literal.length
+  %made.literal = add i64 %made, %literal.length
   %is.last = icmp eq i64 %literal.end, %size
   br i1 %is.last, label %good, label %match
 match:
@@ -308,24 +315,11 @@ match:
 match.kind:
   %match.long = icmp eq i64 %match.first, 15
   br i1 %match.long, label %match.more, label %match.done
-match.more:
-  %match.place = phi i64 [%match.start, %match.kind], [%match.next, %match.byte]
-  %match.sum = phi i64 [15, %match.kind], [%match.sum.next, %match.byte]
-  %match.left = icmp ult i64 %match.place, %size
-  br i1 %match.left, label %match.byte, label %bad
-match.byte:
-  %match.at = getelementptr i8, ptr %block, i64 %match.place
-  %match.small = load i8, ptr %match.at
-  %match.wide = zext i8 %match.small to i64
-  %match.sum.next = add i64 %match.sum, %match.wide
-  %match.next = add i64 %match.place, 1
-  %match.goes.on = icmp eq i64 %match.wide, 255
-  br i1 %match.goes.on, label %match.more, label %match.done
-match.done:
-  %matched = phi i64 [%match.first, %match.kind], [%match.sum.next, %match.byte]
-  %match.behind = phi i64 [%match.start, %match.kind], [%match.next, %match.byte]
-  %matched.least = add i64 %matched, 4
-  %made.match = add i64 %made.literal, %matched.least
+"""
+    + _LZ4_LENGTH.format(name="match", before="match.kind")
+    + """\
+  %match.all = add i64 %match.length, 4
+  %made.match = add i64 %made.literal, %match.all
   br label %sequence
 good:
   ret i64 %made.literal
@@ -333,6 +327,7 @@ bad:
   ret i64 -1
 }
 """
+)
 
 _DECLARATION = """
 declare void @llvm.memset.p0.i64(ptr, i8, i64, i1)
