@@ -206,9 +206,7 @@ def _limits(run: SkeletonRun) -> DayLimits:
 def _run_days(run: SkeletonRun, chain: Chain, suffix: str = "") -> None:
     context = chain.context
     bundles = min(len(chain.days), run.day_workers * _BUNDLES_PER_WORKER)
-    # Unlike all others, so that this job is found again among those of a cluster.
-    job_name = f"daeda-{context.service}-{Path(context.run_dir).name.removeprefix('run-').lower()}{suffix}"
-    options = run.runner.options(bundles, job_name)
+    options = run.runner.options(bundles)
     slots = (
         ThreadDaySlots(run.day_workers)
         if run.runner.in_process
@@ -227,9 +225,10 @@ def _run_days(run: SkeletonRun, chain: Chain, suffix: str = "") -> None:
                 _run_here(pipeline, slots)
             else:
                 limits = TimeLimits(run.worker_timeout, context.limits.day_minutes)
-                PortableJob(run.runner, slots, limits, job_name, context.staging).run(
-                    pipeline, lambda: not _missing(chain)
-                )
+                # Unlike all others, so that this job is found again among those of a cluster.
+                job_name = f"daeda-{context.service}-{Path(context.run_dir).name.removeprefix('run-').lower()}{suffix}"
+                job = PortableJob(run.runner, slots, limits, job_name, context.staging, lambda: _missing(chain))
+                job.run(pipeline)
     finally:
         forget_run(context)
         forget_mapped(context.run_dir)

@@ -19,7 +19,6 @@ from apache_beam.options.pipeline_options import (
     DebugOptions,
     DirectOptions,
     FlinkRunnerOptions,
-    GoogleCloudOptions,
     PipelineOptions,
     PortableOptions,
     SetupOptions,
@@ -111,11 +110,8 @@ class BeamRunner:
         master: str | None = PipelineOptions(list(self.words)).view_as(FlinkRunnerOptions).flink_master
         return master
 
-    def options(self, bundles: int, job_name: str = "") -> PipelineOptions:
-        """Beam's options; `bundles` is how many threads hold days where that is for us to decide.
-
-        A job on a job service gets the name `job_name`.
-        """
+    def options(self, bundles: int) -> PipelineOptions:
+        """Beam's options; `bundles` is how many threads hold days where that is for us to decide."""
         options = _OptionsParsedOnce(list(self.words), save_main_session=False)
         options.view_as(StandardOptions).runner = self.name
         if self.in_process:
@@ -123,8 +119,6 @@ class BeamRunner:
             direct.direct_running_mode = "in_memory"
             direct.direct_num_workers = bundles
         else:
-            if job_name:
-                options.view_as(GoogleCloudOptions).job_name = job_name
             options.view_as(PortableOptions).job_server_timeout = _NO_DEADLINE_SECONDS
             # It would run pip and send the list of everything that is installed here.
             options.view_as(DebugOptions).add_experiment("disable_logging_submission_environment")
@@ -159,7 +153,13 @@ class BeamRunner:
         # Job servers that Beam has started for this run.
         runner.started_processes = sorted(set(children()) - before)
         self._check_flags(service.job_service)
-        runner.create_job_service = lambda _: service
+
+        def submitting(given: PipelineOptions) -> JobServiceHandle:
+            # Each job has a name of its own among the options that it is submitted with.
+            service.options = given
+            return service
+
+        runner.create_job_service = submitting
         return runner
 
     def _check_flags(self, job_service: Any) -> None:

@@ -41,15 +41,17 @@ _MISSING = re.compile(r"ModuleNotFoundError: No module named '(?P<module>[\w.]+)
 
 
 class JobErrors:
-    """The errors of one job. `result` is what Beam has of it, once it is submitted."""
+    """The errors of one job. `result` is what Beam has of it, None where it is not submitted."""
 
-    def __init__(self, runner: BeamRunner, slots: SharedDaySlots, flink: Flink | None, staging: RunStaging) -> None:
+    def __init__(
+        self, runner: BeamRunner, slots: SharedDaySlots, flink: Flink | None, staging: RunStaging, result: Any
+    ) -> None:
         self._runner = runner
         self._slots = slots
         self._flink = flink
         self._faults = staging.faults
         self._log = staging.job_log
-        self.result: Any = None
+        self._result = result
 
     def no_sight(self, error: OSError, seconds: float) -> DaedaError:
         """The error of a driver that has not seen the run's directory for so long."""
@@ -58,9 +60,13 @@ class JobErrors:
             "were published stay, run again to go on"
         )
 
+    def unfit_workers(self) -> DaedaError | None:
+        """Why workers cannot build days, where Flink begins the job again and again for it; None where it does not."""
+        return self._unfit_by(self._failure_in_flink)
+
     def no_sign_of_life(self, seconds: float) -> DaedaError:
         """The error of a run that has had no day at work for so long."""
-        unfit = self._unfit_by(self._failure_in_flink)
+        unfit = self.unfit_workers()
         if unfit is not None:
             return unfit
         wait = f"within {seconds:g} s (--worker-timeout)"
@@ -152,7 +158,7 @@ class JobErrors:
     @property
     def _messages(self) -> str:
         """All that the job service has told of the job: of what its workers say it may repeat nothing in its error."""
-        told = getattr(self.result, "_messages", ())
+        told = getattr(self._result, "_messages", ())
         return "\n".join(one.message_response.message_text for one in told if one.HasField("message_response"))
 
     def _without_job_manager(self) -> DaedaError:

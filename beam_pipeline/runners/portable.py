@@ -4,27 +4,28 @@ Whoever waits for such a job can wait for ever: a pool that cannot start its wor
 job service that lost its job all look like a job that runs. So the driver watches the day slots. While days are left,
 some day is at work, and none for longer than it may be; where none has been for `worker_timeout` seconds, the job is
 given up. A job that is known to have ended is asked for by then, whoever forgot to tell.
+
+What an engine has lost track of, a job of another name does not inherit: Beam's Flink runner may keep the environment
+of a worker that is dead and fail each restart by it, or wait for a worker that a pool has promised and never started.
+So a job that had days at work is submitted anew, a few times, before the run is given up.
 """
 
 from __future__ import annotations
 
-import threading
+import datetime as dt
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
 
 import apache_beam as beam
 from apache_beam.runners.runner import PipelineRunner
 
 from beam_pipeline.runners.choice import BeamRunner
-from beam_pipeline.runners.embedded_flink import embedded_flink
 from beam_pipeline.runners.job_errors import JobErrors
-from beam_pipeline.runners.job_log import log
 from beam_pipeline.runners.loopback_pool import tell_of_workers
 from beam_pipeline.runners.stand_in import StandIn
-from beam_pipeline.runners.submitted_job import Asked, JobService, NoAnswer, end, flink_at
+from beam_pipeline.runners.submission import Submission
 from beam_pipeline.workers.faults import ToldFaults
 from beam_pipeline.workers.limits import stop_seconds
 from beam_pipeline.workers.shared_day_slots import SharedDaySlots
@@ -38,9 +39,10 @@ _LOOK_SECONDS = 0.25
 _MOST_LOOK_SECONDS = 2.0
 # How long no day is at work before it is asked whether the job has ended, and again; who has said so twice is believed.
 _ASK_SECONDS = 5.0
-_ENDED_WELL = ("DONE", "FINISHED")
 # How long a job that has no day at work any more may take to end by itself, and then to be cancelled.
 _END_SECONDS = 10.0
+# How often a job is submitted anew; each of them had days at work.
+_MOST_RENEWALS = 3
 
 
 @dataclass(frozen=True)
@@ -52,38 +54,44 @@ class TimeLimits:
 
 
 class PortableJob:
-    """One job: `run` returns when every day has been built, and raises what stopped it.
+    """The days of a run on a portable runner: `run` returns when every day has been built, and raises what stopped it.
 
-    `name` tells the job from all others; `staging` has the faults of its days, and its log.
+    `name` tells the job from all others; `staging` has the faults of its days, and its log. `left` says which days are
+    not published yet.
     """
 
     def __init__(
-        self, runner: BeamRunner, slots: SharedDaySlots, limits: TimeLimits, name: str, staging: RunStaging
+        self,
+        runner: BeamRunner,
+        slots: SharedDaySlots,
+        limits: TimeLimits,
+        name: str,
+        staging: RunStaging,
+        left: Callable[[], Sequence[dt.date]],
     ) -> None:
         self._runner = runner
         self._slots = slots
-        self._faults = staging.faults
-        self._name = name
-        self._flink = flink_at(runner.flink_master, name)
-        self._errors = JobErrors(runner, slots, self._flink, staging)
         self._limits = limits
-        self._ended = threading.Event()
+        self._name = name
+        self._staging = staging
+        self._left = left
+        self._time_of_others = TimeOfOthers(slots, limits.day_minutes)
+        self._told = ToldFaults(staging.faults)
         self._lost = False
         # Job servers that Beam has started for this run end with it, and what is inside of them.
         self._servers: list[int] = []
         self._is_over = False
-        # Those who say that the job has ended.
-        self._ended_at: set[str] = set()
         self._tell: Callable[..., None] = lambda **_: None
-        self._result: Any = None
-        self._error: BaseException | None = None
+        self._submission = Submission(runner, name, self._tell)
+        self._renewals = 0
+        # Of the submission: how many days were left when it began, and whether any was seen at work.
+        self._days_before = 0
+        self._has_been_at_work = False
 
-    def run(self, pipeline: beam.Pipeline, are_published: Callable[[], bool]) -> None:
-        """Submit the pipeline and wait; raises the root cause of a failure. `are_published` says whether no day is left
-        to be built.
-        """
+    def run(self, pipeline: beam.Pipeline) -> None:
+        """Submit the pipeline and wait; raises the root cause of a failure."""
         with self._stood_in_for(pipeline.runner):
-            self._run(pipeline, are_published)
+            self._run(pipeline)
 
     @contextmanager
     def _stood_in_for(self, runner: PipelineRunner) -> Iterator[None]:
@@ -94,22 +102,25 @@ class PortableJob:
             return
         stand_in = StandIn()
         self._tell = stand_in.tell
-        self._tell(name=self._name, flink=self._runner.flink_master, servers=servers)
+        self._tell(servers=servers)
         tell_of_workers(runner, lambda address: stand_in.tell(pool=address))
         try:
             yield
         finally:
             stand_in.leave(self._is_over)
 
-    def _run(self, pipeline: beam.Pipeline, are_published: Callable[[], bool]) -> None:
-        # Waiting is done in a thread, because a job service that does not answer is waited for without an end.
-        waiting = threading.Thread(target=self._submit, args=(pipeline,), daemon=True, name="job")
-        waiting.start()
-        self._wait_for_end(are_published)
-        if self._error is not None:
-            self._slots.stop(self._error)
+    def _run(self, pipeline: beam.Pipeline) -> None:
+        self._submit(pipeline, self._name)
+        while days := self._days_that_nobody_builds():
+            if not self._is_submitted_anew(pipeline, days):
+                self._lost = True
+                self._slots.stop(self._errors.no_sign_of_life(self._limits.worker_timeout))
+                break
+        submission = self._submission
+        if submission.error is not None:
+            self._slots.stop(submission.error)
         if self._slots.cause is None:
-            if self._ended.is_set():
+            if submission.ended.is_set():
                 self._is_over = True
             else:
                 # Every day is there, and nobody has told that the job has ended.
@@ -119,106 +130,84 @@ class PortableJob:
         stopped = self._slots.wait_until_empty(seconds)
         if not self._lost:
             # Its days end without an error, so it does so by itself.
-            waiting.join(min(seconds, _END_SECONDS) / 2)
+            submission.wait(min(seconds, _END_SECONDS) / 2)
         self._end_job(min(seconds, _END_SECONDS))
-        raise self._errors.raised(self._error, stopped)
+        raise self._errors.raised(submission.error, stopped)
 
-    def _submit(self, pipeline: beam.Pipeline) -> None:
-        try:
-            self._result = self._errors.result = pipeline.run()
-            self._tell(job=self._result._job_id, endpoint=self._runner.portable.job_endpoint)
-            self._result.wait_until_finish()
-        except BaseException as error:  # noqa: BLE001 - `run` raises its root cause
-            log.info("the job has ended", exc_info=error)
-            self._error = error
-        finally:
-            self._ended.set()
+    def _submit(self, pipeline: beam.Pipeline, name: str) -> None:
+        self._submission = Submission(self._runner, name, self._tell)
+        self._submission.begin(pipeline)
 
-    def _wait_for_end(self, are_published: Callable[[], bool]) -> None:
-        """Return when the job has ended, when something stopped it, or when nothing has happened for too long."""
-        time_of_others = TimeOfOthers(self._slots, self._limits.day_minutes)
-        told = ToldFaults(self._faults)
+    def _is_submitted_anew(self, pipeline: beam.Pipeline, days: int) -> bool:
+        """Whether another job builds these `days` in the place of one that did so before, and is over now."""
+        # Of the first one the slots know it, and a look may have missed a short day.
+        has_worked = self._has_been_at_work or days < self._days_before or (not self._renewals and self._slots.began)
+        if not has_worked or self._renewals == _MOST_RENEWALS or self._errors.unfit_workers() is not None:
+            return False
+        old = self._submission
+        if old.end(_END_SECONDS, is_lost=True, ends_with_servers=False) or self._slots.cause is not None:
+            return False
+        self._renewals += 1
+        self._days_before, self._has_been_at_work = days, False
+        name = f"{self._name}-{self._renewals + 1}"
+        warn(
+            f"no worker has had a day at work within {self._limits.worker_timeout:g} s (--worker-timeout), and days "
+            f"are left: the job '{old.name}' was cancelled, and '{name}' goes on"
+        )
+        self._submit(pipeline, name)
+        return True
+
+    @property
+    def _errors(self) -> JobErrors:
+        return JobErrors(self._runner, self._slots, self._submission.flink, self._staging, self._submission.result)
+
+    def _days_that_nobody_builds(self) -> int:
+        """Wait until the job has ended, something has stopped it, or no day has been at work for too long; how many are
+        left then, and 0 in any other case.
+        """
         idle = blind = asked = 0.0
         before = time.monotonic()
-        while not self._ended.wait(_LOOK_SECONDS):
+        while not self._submission.ended.wait(_LOOK_SECONDS):
             now = time.monotonic()
             passed, before = min(now - before, _MOST_LOOK_SECONDS), now
             try:
                 if self._slots.cause is not None:
-                    return
-                late = time_of_others.late()
+                    return 0
+                late = self._time_of_others.late()
                 if late is not None:
                     self._slots.stop(Late(late))
-                    return
-                told.look()
-                idle, blind = 0.0 if self._slots.any_occupied else idle + passed, 0.0
+                    return 0
+                self._told.look()
+                if self._slots.any_occupied:
+                    idle, self._has_been_at_work = 0.0, True
+                else:
+                    idle += passed
+                if idle > self._limits.worker_timeout:
+                    return len(self._left())
+                blind = 0.0
             except OSError as error:
                 # A storage that does not answer says nothing about the run, for a while.
                 blind += passed
                 if blind > self._limits.worker_timeout:
                     self._lost = True
                     self._slots.stop(self._errors.no_sight(error, self._limits.worker_timeout))
-                    return
+                    return 0
                 continue
-            if idle > self._limits.worker_timeout:
-                if not are_published():
-                    self._lost = True
-                    self._slots.stop(self._errors.no_sign_of_life(self._limits.worker_timeout))
-                return
             asked = min(asked, idle)
             if idle - asked > _ASK_SECONDS:
                 asked = idle
-                if self._has_ended_unheard():
-                    return
-
-    def _has_ended_unheard(self) -> bool:
-        """Whether the job is known to have ended, for some time, and nobody has told this process."""
-        for place in self._places():
-            with suppress(NoAnswer):
-                state = place.ended_as()
-                if state is None:
-                    continue
-                if place.name in self._ended_at:
-                    # What a job has left that ended well is seen by who looks for its days.
-                    self._error = None if state in _ENDED_WELL else RuntimeError(f"{place.name} says {state}")
-                    return True
-                self._ended_at.add(place.name)
-        return False
-
-    def _places(self) -> list[Asked]:
-        """Who knows the job."""
-        places: list[Asked] = [] if self._flink is None else [self._flink]
-        if self._result is not None:
-            where = self._runner.portable.job_endpoint or "of this run"
-            service = JobService(f"the job service {where}", self._result._job_service, self._result._job_id)
-            places.insert(0, service)
-        return places
-
-    def _is_hidden_in_flink(self, places: list[Asked]) -> bool:
-        """Whether Flink may go on with the job, and begin it again, where the job service calls it cancelled, and
-        nobody has told where Flink is.
-        """
-        if self._runner.name != "FlinkRunner" or self._flink is not None or self._servers:
-            return False
-        with suppress(NoAnswer):
-            return not any(place.has_ended() for place in places)
-        return True
+                if self._submission.has_ended_unheard():
+                    return 0
+        return 0
 
     def _end_job(self, seconds: float) -> None:
-        """See that the job is over, and cancel what has not ended by itself; a sentence where that is not known."""
-        places = self._places()
-        is_hidden = self._is_hidden_in_flink(places)
-        embedded = embedded_flink(str(self._runner.portable.job_endpoint), self._name) if is_hidden else None
-        left = end(places if embedded is None else [*places, embedded], seconds)
-        if is_hidden and embedded is None and (self._lost or self._result is not None):
-            left.append(
-                "Flink itself was not asked, for --flink_master does not name its REST, and no job server of this "
-                "host has the job inside of it"
-            )
+        """See that the job is over; a sentence where that is not known."""
+        submission = self._submission
+        left = submission.end(seconds, is_lost=self._lost, ends_with_servers=bool(self._servers))
         # One that is just being submitted is not known by anybody yet.
-        self._is_over = not left and (self._result is not None or self._ended.is_set())
+        self._is_over = not left and (submission.result is not None or submission.ended.is_set())
         if left:
             warn(
-                f"it is not known that the job '{self._name}' has ended: {'; '.join(left)}: its workers build nothing "
-                "any more; see there, and cancel it where it still runs"
+                f"it is not known that the job '{submission.name}' has ended: {'; '.join(left)}: its workers build "
+                "nothing any more; see there, and cancel it where it still runs"
             )

@@ -14,6 +14,7 @@ import contextlib
 import json
 import os
 import random
+import re
 import shutil
 import signal
 import subprocess
@@ -42,6 +43,8 @@ KINDS = {"worker": 30, "task manager": 25, "pool": 20, "driver SIGKILL": 10, "dr
 # Kills that end the run, and the exit codes that it may have then.
 ENDS = {"driver SIGKILL": (-signal.SIGKILL,), "driver SIGINT": (130, 0), "job manager": (1, 0)}
 _SECONDS_OF_A_RUN = 900.0
+# How a run says that another job stands in.
+_ANEW = re.compile(r"^warning: .* was cancelled, and '.*' goes on$", re.MULTILINE)
 
 
 @dataclass
@@ -54,6 +57,7 @@ class Tally:
     outputs: int = 0
     days_tried: int = 0
     days_built: int = 0
+    submitted_anew: int = 0
 
 
 class Campaign:
@@ -136,7 +140,7 @@ class Campaign:
             time.sleep(0.05)
 
     def _start(self) -> None:
-        words = self._words(self._output, *self._site.flags, "--day-workers", str(SLOTS), "--worker-timeout", "240")
+        words = self._words(self._output, *self._site.flags, "--day-workers", str(SLOTS), "--worker-timeout", "120")
         # Kept apart from the output, which goes with each round.
         self._stderr = self._root / f"run-{self._tally.runs}.log"
         with self._stderr.open("w") as file:
@@ -168,6 +172,7 @@ class Campaign:
             self._run.kill()
             raise AssertionError(f"the run does not end: {self._said()}") from None
         self._run = None
+        self._tally.submitted_anew += len(_ANEW.findall(self._stderr.read_text(errors="replace")))
         assert code == 0, f"exit code {code}: {self._said()}"
         assert self._days() == self._wanted, "other bytes"
         assert left_in_staging(self._output / "ranking") == []
@@ -266,7 +271,7 @@ def record(path: Path, seed: int, done: int, tally: Tally, hosts: int, seconds: 
         "seeds": [seed, seed + done - 1], "hosts": hosts, "kills_survived": tally.kills.total() - len(tally.lost),
         "by_kind": dict(sorted(tally.kills.items())), "lost": tally.lost, "runs": tally.runs,
         "outputs_compared": tally.outputs, "days_built": tally.days_built, "days_tried": tally.days_tried,
-        "seconds": round(seconds), "machine": describe_machine(),
+        "jobs_submitted_anew": tally.submitted_anew, "seconds": round(seconds), "machine": describe_machine(),
     }  # fmt: skip
     ranges = [past for past in before.get("flink", []) if past["seeds"][0] != seed]
     before["flink"] = sorted([*ranges, entry], key=lambda past: past["seeds"][0])

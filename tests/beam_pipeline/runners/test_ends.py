@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import signal
 import subprocess
 import sys
@@ -118,10 +119,11 @@ def test_the_days_of_a_killed_driver_are_given_up(
 
 
 @pytest.mark.cases
-def test_a_killed_worker_is_told_within_the_time_out(
+def test_workers_that_were_killed_cost_a_time_out(
     services: Services, running: Running, slow: TinyProject, skeleton: Path
 ) -> None:
-    process = running(*services.forms["external"], "--worker-timeout", "120")
+    """Beam's job service waits for them without an end; another job asks the pool for new ones."""
+    process = running(*services.forms["external"], "--worker-timeout", "60")
     killed: set[int] = set()
 
     def all_are_killed() -> bool:
@@ -134,13 +136,14 @@ def test_a_killed_worker_is_told_within_the_time_out(
     wait_for(process, lambda: published(skeleton))
     wait_for(process, all_are_killed)
     _, stderr = process.communicate(timeout=300)
-    assert process.returncode == 1, stderr
-    pool = services.pool
-    assert stderr.splitlines()[-1] == (
-        "error: no worker has had a day at work within 120 s (--worker-timeout), and days are left: a worker was lost, "
-        f"or the runner gives them no work; see the log of the worker pool {pool}, and run again to go on"
-    )
-    check_the_rest_is_built(slow, skeleton)
+    assert process.returncode == 0, stderr
+    told = re.findall(r"^warning: (.*)$", re.sub(r"daeda-ranking-[^']*?(-2)?'", r"JOB\1'", stderr), re.MULTILINE)
+    assert told == [
+        "no worker has had a day at work within 60 s (--worker-timeout), and days are left: the job 'JOB' was "
+        "cancelled, and 'JOB-2' goes on"
+    ]
+    assert len(published(skeleton)) == DAYS
+    assert left_in_staging(skeleton) == []
 
 
 @pytest.mark.cases

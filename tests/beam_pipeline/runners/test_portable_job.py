@@ -12,12 +12,13 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from types import SimpleNamespace
 
 import grpc
 import pytest
+from apache_beam.options.pipeline_options import GoogleCloudOptions, PipelineOptions
 from apache_beam.portability.api import beam_job_api_pb2
 
 from beam_pipeline.runners import portable
@@ -66,11 +67,11 @@ def told(
         slots.leave("a")
     flags = ("--environment_type", "EXTERNAL", "--environment_config", pool, "--job_endpoint", "localhost:1", *words)
     runner = BeamRunner("FlinkRunner", flags)
-    errors = JobErrors(runner, slots, flink_at(runner.flink_master, "daeda-job"), staging)
     responses = [beam_job_api_pb2.JobMessage(message_text=text) for text in messages]
-    errors.result = SimpleNamespace(
+    result = SimpleNamespace(
         _messages=[beam_job_api_pb2.JobMessagesResponse(message_response=response) for response in responses]
     )
+    errors = JobErrors(runner, slots, flink_at(runner.flink_master, "daeda-job"), staging, result)
     slots.stop(error)
     return errors.raised(error, stopped=True)
 
@@ -232,10 +233,13 @@ class NeverEnding:
         self.state = state
         self.cancelled = threading.Event()
         self.runner = self._job_service = self
+        self.options = PipelineOptions([])
+        self.names: list[str] = []
         self.started_processes: list[int] = []
         self._job_id = "id"
 
     def run(self) -> NeverEnding:
+        self.names.append(self.options.view_as(GoogleCloudOptions).job_name)
         return self
 
     def start_and_replace_loopback_environments(self, _pipeline: object, _options: object) -> None:
@@ -252,20 +256,111 @@ class NeverEnding:
         self.cancelled.set()
 
 
-def job_of(staging: RunStaging, worker_timeout: float = 0.3, day_minutes: float = 60.0, *words: str) -> PortableJob:
-    """A job with these limits and flags; its slots are open."""
+def job_of(
+    staging: RunStaging,
+    worker_timeout: float = 0.3,
+    day_minutes: float = 60.0,
+    *words: str,
+    left: Callable[[], Sequence[dt.date]] = lambda: [DAY],
+) -> PortableJob:
+    """A job with these limits and flags, and so many days left; its slots are open."""
     slots = SharedDaySlots(staging.directory, 1).open()
     pool = ("--environment_type", "EXTERNAL", "--environment_config", "localhost:4711")
     flags = (*pool, "--job_endpoint", "localhost:1", *words)
     limits = TimeLimits(worker_timeout, day_minutes)
-    return PortableJob(BeamRunner("FlinkRunner", flags), slots, limits, "daeda-job", staging)
+    return PortableJob(BeamRunner("FlinkRunner", flags), slots, limits, "daeda-job", staging, left)
 
 
 def ended_by(job: PortableJob, pipeline: NeverEnding) -> str:
     """The sentence by which a run ends that has days left."""
     with pytest.raises((DayError, UsageError)) as failure:
-        job.run(pipeline, lambda: False)  # type: ignore[arg-type]
+        job.run(pipeline)  # type: ignore[arg-type]
     return str(failure.value)
+
+
+class Renewed(NeverEnding):
+    """Whose job is cancelled alone: one that is submitted anew runs again."""
+
+    def run(self) -> Renewed:
+        self.cancelled = threading.Event()
+        super().run()
+        return self
+
+
+def at_work_once(staging: RunStaging) -> None:
+    """A day gets a slot and gives it back."""
+    slots = SharedDaySlots(staging.directory, 1)
+    slots.enter(DAY, "a", lambda: None)
+    slots.leave("a")
+
+
+def job_on(rest: Rest, staging: RunStaging, left: Callable[[], Sequence[dt.date]] = lambda: [DAY]) -> PortableJob:
+    """One whose Flink can be asked."""
+    return job_of(staging, 0.3, 60.0, "--flink_master", rest.address, left=left)
+
+
+def going_on(old: str, new: str) -> str:
+    return (
+        "warning: no worker has had a day at work within 0.3 s (--worker-timeout), and days are left: the job "
+        f"'{old}' was cancelled, and '{new}' goes on\n"
+    )
+
+
+def test_a_job_that_has_lost_its_workers_is_submitted_anew(
+    staging: RunStaging, rest: Rest, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pipeline = Renewed()
+    # All days are there once the second job has run for as long as the first.
+    job = job_on(rest, staging, lambda: [DAY] if len(pipeline.names) == 1 else [])
+    at_work_once(staging)
+    job.run(pipeline)  # type: ignore[arg-type]
+    assert pipeline.names == ["daeda-job", "daeda-job-2"]
+    assert pipeline.cancelled.is_set()
+    assert capsys.readouterr().err == going_on("daeda-job", "daeda-job-2")
+
+
+def test_a_job_that_was_submitted_anew_and_does_nothing_is_given_up(staging: RunStaging, rest: Rest) -> None:
+    """Workers that are gone for good cost one time-out more."""
+    job, pipeline = job_on(rest, staging), Renewed()
+    at_work_once(staging)
+    assert ended_by(job, pipeline) == NO_DAY
+    assert pipeline.names == ["daeda-job", "daeda-job-2"]
+
+
+def test_a_job_is_submitted_anew_a_few_times(staging: RunStaging, rest: Rest) -> None:
+    """Each time another day was built."""
+    pipeline = Renewed()
+    job = job_on(rest, staging, lambda: [DAY] * (10 - len(pipeline.names)))
+    at_work_once(staging)
+    assert ended_by(job, pipeline) == NO_DAY
+    assert pipeline.names == ["daeda-job", "daeda-job-2", "daeda-job-3", "daeda-job-4"]
+
+
+def test_flink_is_asked_for_the_job_that_stands_in(staging: RunStaging, rest: Rest) -> None:
+    job, pipeline = job_on(rest, staging), Renewed()
+    rest.jobs = [{"jid": f"a{n}", "name": f"daeda-job{name}", "state": "RUNNING"} for n, name in enumerate(("", "-2"))]
+    at_work_once(staging)
+    assert ended_by(job, pipeline) == NO_DAY
+    assert rest.asked == ["/jobs/a0?mode=cancel", "/jobs/a1?mode=cancel"]
+
+
+def test_a_job_of_which_it_is_not_known_that_it_has_ended_has_no_other_beside_it(
+    staging: RunStaging, rest: Rest, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(portable, "_END_SECONDS", 0.5)
+    job, pipeline = job_on(rest, staging), Renewed()
+    rest.jobs = [{"jid": "a1", "name": "daeda-job", "state": "RUNNING"}]
+    rest.ends_what_is_cancelled = False
+    at_work_once(staging)
+    assert ended_by(job, pipeline) == NO_DAY
+    assert pipeline.names == ["daeda-job"]
+    assert "it is not known that the job 'daeda-job' has ended: Flink at" in capsys.readouterr().err
+
+
+NO_DAY = (
+    "no worker has had a day at work within 0.3 s (--worker-timeout), and days are left: a worker was lost, or the "
+    "runner gives them no work; see the log of the worker pool localhost:4711, and run again to go on"
+)
 
 
 @pytest.mark.parametrize("begins", [True, False])
@@ -278,8 +373,7 @@ def test_a_job_in_which_nothing_happens_is_given_up_and_cancelled(staging: RunSt
         told = ended_by(job, pipeline)
     assert pipeline.cancelled.is_set()
     assert told == (
-        "no worker has had a day at work within 0.3 s (--worker-timeout), and days are left: a worker was lost, or the "
-        "runner gives them no work; see the log of the worker pool localhost:4711, and run again to go on"
+        NO_DAY
         if begins
         else "no worker has begun a day within 0.3 s (--worker-timeout): see the log of the worker pool "
         "localhost:4711; docs/runners.md says what workers need"
@@ -319,8 +413,8 @@ def test_a_worker_that_was_stopped_does_not_hold_the_run_for_ever(
 
 
 def test_a_job_that_goes_on_behind_its_last_day_is_ended_without_an_error(staging: RunStaging) -> None:
-    job, pipeline = job_of(staging), NeverEnding()
-    job.run(pipeline, lambda: True)  # type: ignore[arg-type]
+    job, pipeline = job_of(staging, left=list), NeverEnding()
+    job.run(pipeline)  # type: ignore[arg-type]
     assert pipeline.cancelled.is_set()
 
 
@@ -335,7 +429,7 @@ def test_a_job_that_has_ended_is_asked_for_where_nobody_tells(
         told = ended_by(job, pipeline)
         assert told == f"the job failed on the runner (the job service localhost:1 says FAILED): {log(staging)}"
     else:
-        job.run(pipeline, lambda: True)  # type: ignore[arg-type]
+        job.run(pipeline)  # type: ignore[arg-type]
     assert not pipeline.cancelled.is_set()
 
 

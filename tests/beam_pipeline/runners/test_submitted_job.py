@@ -79,6 +79,7 @@ class Rest:
     body: bytes | None = None
     status: int = 200
     failure: str | None = None
+    ends_what_is_cancelled: bool = True
     asked: list[str] = field(default_factory=list)
     address: str = ""
 
@@ -95,7 +96,7 @@ def rest() -> Iterator[Rest]:
         def do_PATCH(self) -> None:
             served.asked.append(self.path)
             for job in served.jobs:
-                if job["jid"] in self.path:
+                if job["jid"] in self.path and served.ends_what_is_cancelled:
                     job["state"] = "CANCELED"
             self._answer(202, b"{}")
 
