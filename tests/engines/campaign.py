@@ -140,7 +140,7 @@ class Campaign:
             time.sleep(0.05)
 
     def _start(self) -> None:
-        words = self._words(self._output, *self._site.flags, "--day-workers", str(SLOTS), "--worker-timeout", "120")
+        words = self._words(self._output, *self._site.flags, "--day-workers", str(SLOTS), "--worker-timeout", "240")
         # Kept apart from the output, which goes with each round.
         self._stderr = self._root / f"run-{self._tally.runs}.log"
         with self._stderr.open("w") as file:
