@@ -5,6 +5,7 @@ No library is imported that the frame is not of.
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Sequence
 from typing import Any, Literal, TypeVar
 
@@ -41,30 +42,64 @@ def names_of(frame: Any) -> tuple[str, ...]:
 
 
 def to_arrow(frame: Any, names: Sequence[str]) -> pa.Table:
-    """These columns of a frame; raises InputError with a line for each that holds values of several types."""
-    match kind_of(frame):
+    """These columns of a frame; raises InputError with a line for each that is of no one type of Arrow."""
+    kind = kind_of(frame)
+    columns, mistakes = {}, []
+    for name in names:
+        try:
+            columns[name] = _plain(_column(frame, kind, name))
+        except (pa.ArrowException, OverflowError, TypeError) as error:
+            mistakes.append(f"column '{name}' of the frame is of no one type of Arrow ({first_line(error)}): cast it")
+    if mistakes:
+        raise InputError(*mistakes)
+    return pa.table(columns)
+
+
+def _column(frame: Any, kind: Kind, name: str) -> pa.ChunkedArray:
+    match kind:
         case "arrow":
-            return _decoded(frame.select(list(names)))
+            return frame.column(name)
         case "polars":
-            return _decoded(frame.select(list(names)).to_arrow())
+            return frame.select([name]).to_arrow().column(0)
         case "pandas":
-            columns, mistakes = {}, []
-            for name in names:
-                try:
-                    columns[name] = _chunked(pa.Array.from_pandas(frame[name]))
-                except pa.ArrowException as error:
-                    mistakes.append(f"column '{name}' of the frame is of no one type ({first_line(error)}): cast it")
-            if mistakes:
-                raise InputError(*mistakes)
-            return _decoded(pa.table(columns))
+            return _of_series(frame[name])
 
 
-def _decoded(table: pa.Table) -> pa.Table:
-    """Values in place of dictionaries: a file of Arrow has one for a column, and chunks may have one each."""
-    for number, column in enumerate(table.columns):
-        if pa.types.is_dictionary(column.type):
-            table = table.set_column(number, table.field(number).name, column.cast(column.type.value_type))
-    return table
+def _of_series(series: Any) -> pa.ChunkedArray:
+    """A column of pandas; raises where values would become others.
+
+    Of objects pyarrow takes the type of some for that of all: among dates a time loses its hours, True is 1 among
+    doubles, and a nanosecond goes. So of these one kind is asked for.
+    """
+    import pandas
+
+    if isinstance(series.dtype, pandas.DatetimeTZDtype):
+        # pandas warns of whoever takes values with a zone, as pyarrow does.
+        times = pa.Array.from_pandas(series.dt.tz_convert(None))
+        return _chunked(times.cast(pa.timestamp(times.type.unit, tz="UTC")))
+    made = pa.Array.from_pandas(series)
+    if series.dtype == object and not pa.types.is_nested(made.type):
+        found = pandas.api.types.infer_dtype(series)
+        if found in ("mixed", "mixed-integer") or (found == "mixed-integer-float" and pa.types.is_integer(made.type)):
+            kinds = sorted({type(value).__name__ for value in series})
+            raise pa.ArrowTypeError(f"it has values of the types {shortened(kinds, 5)}")
+        # A datetime is a date to Python, and the missing one is none to itself.
+        if pa.types.is_date32(made.type) and any(isinstance(one, dt.datetime) and one == one for one in series):
+            raise pa.ArrowTypeError("it has dates, and times within a day")
+        if pa.types.is_timestamp(made.type) and any(getattr(value, "nanosecond", 0) for value in series):
+            raise pa.ArrowInvalid("it has nanoseconds, which Arrow does not take from objects")
+    return _chunked(made)
+
+
+def _plain(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Values in place of dictionaries: a file of Arrow has one for a column, and chunks may have one each.
+
+    Raises for an extension type, of which a process without its library sees what is behind it: months, of a period.
+    """
+    kind = column.type.value_type if pa.types.is_dictionary(column.type) else column.type
+    if isinstance(kind, pa.BaseExtensionType):
+        raise pa.ArrowTypeError(f"{kind} is what its library makes of {kind.storage_type}")
+    return column.cast(kind) if kind != column.type else column
 
 
 def appended(frame: FrameT, features: pa.Table) -> FrameT:

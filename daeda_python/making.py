@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from beam_pipeline.in_memory.features import Features, open_features
 from beam_pipeline.in_memory.own_spine import no_column, over_own_spine, spine_keys
@@ -124,8 +125,13 @@ def _without_key(dag: Dag, given: pa.Table) -> list[str]:
         f"{counted(number, 'row')} without '{name}': what is looked up by it finds nothing there, as for a key that no "
         "view has"
         for name in spine_keys(dag)
-        if name in given.column_names and (number := given.column(name).null_count)
+        if name in given.column_names and (number := _missing(given.column(name)))
     ]
+
+
+def _missing(column: pa.ChunkedArray) -> int:
+    """How many values are missing; NaN, which pandas makes of them, is none."""
+    return int(pc.sum(pc.is_null(column, nan_is_null=True)).as_py() or 0)
 
 
 def _columns(names: Sequence[str]) -> str:

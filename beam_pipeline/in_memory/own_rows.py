@@ -17,6 +17,8 @@ from daeda.operators.relational import Scan
 from daeda.sql.scan import day_bounds
 
 _EPOCH = dt.date(1970, 1, 1)
+# Up to 2**bits a float holds every whole number.
+_BITS = {pa.float16(): 11, pa.float32(): 24, pa.float64(): 53}
 
 
 def rows_by_day(spine: Scan, given: pa.Table) -> Mapping[dt.date, pa.Table]:
@@ -67,15 +69,57 @@ def _as_declared(column: pa.ChunkedArray, dtype: DType) -> pa.ChunkedArray:
     wanted = dtype.arrow()
     if pa.types.is_timestamp(column.type) and pa.types.is_timestamp(wanted) and column.type.tz and not wanted.tz:
         column = column.cast(pa.timestamp(column.type.unit, tz="UTC")).cast(pa.timestamp(column.type.unit))
-    if pa.types.is_floating(column.type) and dtype.is_integer:
-        # pandas makes doubles of integers where one is missing, and NaN of what is missing.
+    if pa.types.is_floating(column.type) and not pa.types.is_floating(wanted):
+        # pandas makes doubles of numbers where one is missing, and NaN of what is missing.
         column = pc.if_else(pc.is_nan(column), pa.scalar(None, column.type), column)
     if _would_guess(column.type, wanted):
         raise pa.ArrowTypeError("no unit, and no truth value, is guessed of a number")
+    if pa.types.is_string(wanted):
+        column = _to_be_written(column)
+    elif dtype.is_integer and pa.types.is_floating(column.type):
+        _refuse_rounded(column)
     made = column.cast(wanted)
     if pa.types.is_date32(wanted) and pa.types.is_timestamp(column.type) and not made.cast(column.type).equals(column):
         raise pa.ArrowInvalid("a time within a day is no date")
+    if _may_round(column.type, wanted) and not _equal(made.cast(column.type), column):
+        raise pa.ArrowInvalid("it would be rounded")
     return made
+
+
+def _to_be_written(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    """What has one form as a text: texts, bytes and whole numbers; of doubles those that are whole numbers."""
+    kind = column.type
+    if pa.types.is_temporal(kind) or pa.types.is_boolean(kind) or pa.types.is_decimal(kind):
+        raise pa.ArrowTypeError("it could be written in several ways, of which none is guessed")
+    if not pa.types.is_floating(kind):
+        return column
+    _refuse_rounded(column)
+    return column.cast(pa.int64())
+
+
+def _refuse_rounded(column: pa.ChunkedArray) -> None:
+    """Raise for a float that may stand for several whole numbers: whoever made it has rounded perhaps."""
+    bits = _BITS[column.type]
+    largest = pc.max(pc.abs(column.cast(pa.float64()))).as_py()
+    if largest is not None and 2**bits <= largest < float("inf"):
+        raise pa.ArrowInvalid(f"a whole number from 2**{bits} on may have been rounded before")
+
+
+def _may_round(given: pa.DataType, wanted: pa.DataType) -> bool:
+    """Whether Arrow would make the nearest value of another one, and say nothing."""
+    if pa.types.is_floating(given) and pa.types.is_floating(wanted):
+        return bool(wanted.bit_width < given.bit_width)
+    return any(
+        pa.types.is_floating(one) and pa.types.is_decimal(other) for one, other in ((given, wanted), (wanted, given))
+    )
+
+
+def _equal(one: pa.ChunkedArray, other: pa.ChunkedArray) -> bool:
+    """Whether values agree where there is one; NaN is NaN."""
+    same = pc.equal(one, other)
+    if pa.types.is_floating(other.type):
+        same = pc.or_(same, pc.is_nan(other))
+    return bool(pc.all(same).as_py())
 
 
 def _would_guess(given: pa.DataType, wanted: pa.DataType) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import random
 import warnings
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -220,8 +221,117 @@ def test_what_is_no_frame_is_refused(root: Path) -> None:
         project.features(pl.DataFrame(frame()).lazy())
     with pytest.raises(daeda.InputError, match=r"^the frame has several columns of one name: mine: rename or drop"):
         project.features(pd.DataFrame([[1, 2]], columns=["mine", "mine"]))
-    with pytest.raises(daeda.InputError, match=r"^column 'user_id' of the frame is of no one type \(.*\): cast it$"):
+    with pytest.raises(
+        daeda.InputError, match=r"^column 'user_id' of the frame is of no one type of Arrow \(.*\): cast it$"
+    ):
         project.features(pd.DataFrame({"user_id": [1, "a"], "event_timestamp": [moment("03 12:00")] * 2}))
+
+
+@pytest.mark.parametrize(
+    ("column", "values", "said"),
+    [
+        ("event_timestamp", pd.PeriodIndex(["2024-01-03"], freq="D"), "is what its library makes of int64"),
+        ("user_id", pd.Categorical(pd.PeriodIndex(["2024-01-03"], freq="D")), "is what its library makes of int64"),
+        ("event_timestamp", pd.Series([dt.date(2024, 1, 3), moment("03 12:00")], dtype=object),
+         "it has dates, and times within a day"),
+        ("event_timestamp", pd.Series([pd.Timestamp(1704283200000000001)], dtype=object),
+         "it has nanoseconds, which Arrow does not take from objects"),
+        ("user_id", pd.Series([1.0, True], dtype=object), "it has values of the types bool, float"),
+        ("user_id", pd.Series([np.float16(1.5), 2], dtype=object), "it has values of the types float16, int"),
+        ("user_id", pd.Series([2**63 + 5], dtype=object), "Python int too large to convert to C long"),
+        ("user_id", pd.arrays.SparseArray([1]), "Did not pass numpy.dtype object"),
+    ],
+)  # fmt: skip
+def test_values_of_pandas_that_would_become_others_are_refused(root: Path, column: str, values: Any, said: str) -> None:
+    given = pd.DataFrame({column: values}).assign(**{
+        name: value for name, value in {"user_id": 1, "item_id": 10, "event_timestamp": moment("03 12:00")}.items()
+        if name != column
+    })  # fmt: skip
+    with pytest.raises(daeda.InputError, match=r"^column '\w+' of the frame is of no one type of Arrow") as refused:
+        daeda.project(root).features(given)
+    assert said in str(refused.value)
+
+
+def test_objects_of_one_kind_and_times_with_a_zone_are_taken_without_a_warning(root: Path) -> None:
+    with_zone = pd.Series([moment("03 12:00")] * 2).dt.tz_localize("UTC").dt.tz_convert("Asia/Kathmandu")
+    dates = pd.Series([dt.date(2024, 1, 3), pd.NaT], dtype=object)
+    numbers = pd.Series([1, 2.0], dtype=object)
+    assert frames.to_arrow(pd.DataFrame({"number": numbers, "date": dates}), ["number", "date"]).to_pydict() == {
+        "number": [1.0, 2.0], "date": [dt.date(2024, 1, 3), None]
+    }  # fmt: skip
+    made = daeda.project(root).features(
+        pd.DataFrame({"item_id": [10, 11], "event_timestamp": with_zone}), columns=["price"]
+    )
+    assert made["price"][0] == 3.5
+
+
+def test_an_integer_that_only_polars_has_is_refused(root: Path) -> None:
+    given = pl.DataFrame(frame()).with_columns(pl.col("user_id").cast(pl.Int128))
+    with pytest.raises(daeda.InputError, match=r"^column 'user_id' of the frame is of no one type of Arrow \("):
+        daeda.project(root).features(given)
+
+
+def test_nan_in_a_key_is_told_as_null(root: Path) -> None:
+    given = frame(item_id=pa.array([float("nan")]))
+    with pytest.warns(daeda.DataWarning, match=r"^1 row without 'item_id'"):
+        assert daeda.project(root).features(given, columns=["price"])["price"].to_pylist() == [None]
+
+
+KEYS = {"int64": [1, 2], "string": ["1", "2"], "decimal(12, 2)": [Decimal("1.50"), Decimal(2)]}
+
+
+@pytest.mark.parametrize(
+    ("declared", "given", "said"),
+    [
+        ("int64", pa.array([1.0, 2.0**53]), "a whole number from 2**53 on may have been rounded before"),
+        ("int64", pa.array([1.0, 2.0**24], pa.float32()), "a whole number from 2**24 on may have been rounded before"),
+        ("int64", pa.array(np.array([1, 2048], np.float16)), "a whole number from 2**11 on may have been rounded"),
+        ("int64", pa.array([1.0, 2.0**53 - 1]), None),
+        ("string", pa.array([1, 2]), None),
+        ("string", pa.array([1.0, None, float("nan"), 1e15]), None),
+        ("string", pa.array([1.5]), "was truncated"),
+        ("string", pa.array([1e16]), "a whole number from 2**53 on may have been rounded before"),
+        ("string", pa.array([Decimal("1.0")]), "it could be written in several ways, of which none is guessed"),
+        ("string", pa.array([True]), "it could be written in several ways, of which none is guessed"),
+        ("string", pa.array([dt.date(2024, 1, 3)]), "it could be written in several ways, of which none is guessed"),
+        ("decimal(12, 2)", pa.array([1.5, float("nan")]), None),
+        ("decimal(12, 2)", pa.array([1.505]), "it would be rounded"),
+    ],
+)
+def test_a_key_is_taken_where_it_has_one_meaning(
+    tmp_path: Path, declared: str, given: pa.Array, said: str | None
+) -> None:
+    project = TinyProject(tmp_path).without_enrichment()
+    fields = {field["name"]: field for field in project.views["events"]["fields"]}
+    fields["user_id"]["dtype"] = project.column("user_id")["dtype"] = declared
+    events = project.data["events"]
+    project.data["events"] = [(KEYS[declared][user - 1], *rest) for user, *rest in events]
+    project.write().write_data()
+    times = [moment("03 12:00")] * len(given)
+    asked = pa.table({"user_id": given, "event_timestamp": times})
+    opened = daeda.project(tmp_path)
+    if said is not None:
+        with pytest.raises(daeda.InputError, match=r"^column 'user_id' of the rows is ") as refused:
+            opened.features(asked, columns=["events_1d"])
+        assert said in str(refused.value)
+        return
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", daeda.DataWarning)
+        made = opened.features(asked, columns=["events_1d"])["events_1d"].to_pylist()
+    # User 1 has two events of the day before, whoever else is asked for has none.
+    assert made == [2, *[0] * (len(given) - 1)]
+
+
+def test_a_double_is_not_rounded_to_a_float(tmp_path: Path) -> None:
+    project = TinyProject(tmp_path).without_enrichment()
+    fields = {field["name"]: field for field in project.views["events"]["fields"]}
+    fields["amount"]["dtype"] = project.column("amount")["dtype"] = "float"
+    project.write().write_data()
+    opened = daeda.project(tmp_path)
+    opened.features(frame(amount=pa.array([0.5])), columns=["price"])
+    opened.features(frame(amount=pa.array([float("nan")])), columns=["price"])
+    with pytest.raises(daeda.InputError, match=r"declares float \(it would be rounded\): cast it$"):
+        opened.features(frame(amount=pa.array([0.1])), columns=["price"])
 
 
 def test_what_is_left_out_is_told_and_so_are_rows_before_the_data(root: Path) -> None:
