@@ -36,6 +36,18 @@ def text_of(name: str, value: object, what: str) -> str:
     return _nameable(name, value)
 
 
+def truth_of(name: str, value: object) -> bool:
+    """True or False, and nothing that only counts as one of them.
+
+    >>> truth_of("verify", "no")
+    Traceback (most recent call last):
+    daeda.errors.UsageError: verify= is 'no', and neither True nor False
+    """
+    if not isinstance(value, bool):
+        raise UsageError(f"{name}= is {cut(repr(value))}, and neither True nor False")
+    return value
+
+
 def names_of(name: str, value: object) -> list[str]:
     """A list of names.
 

@@ -62,6 +62,7 @@ def dataset(
     Raises UsageError for arguments that fit nothing, days that are not published among them; InputError where a
     manifest and the parts beside it disagree, and where days have columns of other types or names than others.
     """
+    from daeda_data.arguments import truth_of
     from daeda_data.finding import find
     from daeda_data.looking import verify as verify_parts
     from daeda_data.training_data import TrainingData
@@ -69,6 +70,6 @@ def dataset(
     with kept():
         found = find(root, service, version, half, tag)
         chosen = found.choose(split, days)
-        if verify:
+        if truth_of("verify", verify):
             verify_parts(chosen)
         return TrainingData(found.layout, found.half, chosen, columns=columns, day_column=day_column, split=split)

@@ -39,7 +39,7 @@ class PublishedData:
         self.day_column = day_column
         self.columns = _chosen_columns(published, columns)
         _check_day_column(day_column, self.columns)
-        _check_alike(published, self.columns)
+        _check_alike(published, self.columns, are_all=columns is None)
 
     @property
     def service(self) -> str:
@@ -127,14 +127,14 @@ def _check_day_column(name: str | None, columns: Sequence[str]) -> None:
         )
 
 
-def _check_alike(published: Sequence[PublishedDay], columns: Sequence[str]) -> None:
-    """Raise InputError where days have other columns, or other types of them, than the first day."""
+def _check_alike(published: Sequence[PublishedDay], columns: Sequence[str], *, are_all: bool) -> None:
+    """Raise InputError where days have other types of the columns than the first day; or more columns, if `are_all`."""
     first, *others = published
     types = _types(first)
     for day in others:
         own = _types(day)
         wrong = [name for name in columns if own.get(name) != types[name]]
-        wrong += [name for name in own if name not in types] if len(columns) == len(types) else []
+        wrong += [name for name in own if name not in types] if are_all else []
         if not wrong:
             continue
         name = wrong[0]

@@ -15,7 +15,7 @@ from daeda.answers.catalog import CatalogAnswer, CatalogColumn, CatalogService, 
 from daeda.catalog.find import find_root, find_runtime, runtime_files
 from daeda.errors import UsageError, cut
 from daeda.process.interrupts import kept
-from daeda_data.arguments import path_of, text_of
+from daeda_data.arguments import path_of, text_of, truth_of
 from daeda_python.driver import Ended, run
 from daeda_python.listing import Listing
 from daeda_python.results import Audit, Check, Plan, Preview, Run
@@ -155,7 +155,8 @@ class Project:
         """
         ours = {"start": start, "end": end, "target-date": target_date, "output-root": output_root,
                 "day-workers": day_workers, "data-until": data_until, "on-stale": on_stale, "on-locked": on_locked,
-                "no-extend": not extend, "skeleton-only": skeleton_only, "enrich-only": enrich_only}  # fmt: skip
+                "no-extend": not truth_of("extend", extend), "skeleton-only": skeleton_only,
+                "enrich-only": enrich_only}  # fmt: skip
         return _result(Run, self._run("train", ["pipeline", "train"], service, ours, progress, flags))
 
     def audit(
@@ -268,6 +269,7 @@ class Project:
         from daeda_python.frames import kind_of
 
         kind_of(frame)
+        truth_of("labels", labels)
         with kept():
             runtime = self._runtime_of(service)
             loaded = _loaded(runtime, service)

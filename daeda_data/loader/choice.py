@@ -130,6 +130,10 @@ def _of_other_types(wanted: Wanted) -> Iterable[str]:
     vocabulary: object = wanted.vocabulary
     if not isinstance(pad, Mapping):
         yield f"pad is {cut(repr(pad))}, and not a width for each column of lists, as in pad={{'seen': 64}}"
+    else:
+        for name in pad:
+            if not isinstance(name, str):
+                yield f"pad has {cut(repr(name))} in it, which is no name of a column: pad={{'seen': 64}}"
     if vocabulary is not None and not isinstance(vocabulary, Vocabulary):
         yield (
             f"vocabulary is {cut(repr(vocabulary))}, and not a Vocabulary: `dataset.vocabulary(path, columns)` gives "

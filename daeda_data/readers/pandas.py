@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from daeda.errors import InputError, UsageError, cut
+from daeda.errors import InputError, UsageError, cut, first_line
 from daeda.process.extras import require
 from daeda_data.readers.arrow import as_arrow
 
@@ -24,7 +24,11 @@ def as_pandas(data: PublishedData, dtype_backend: str) -> Any:
 
     if dtype_backend not in ("pyarrow", "numpy"):
         raise UsageError(f'dtype_backend= is "pyarrow" or "numpy", not {cut(repr(dtype_backend))}')
-    table = as_arrow(data).to_table()
+    try:
+        table = as_arrow(data).to_table()
+    except pa.ArrowInvalid as error:
+        # Of a part that is damaged pyarrow names the path.
+        raise InputError(f"a part cannot be read: {first_line(error)}: build its day again") from error
     if dtype_backend == "pyarrow":
         return table.to_pandas(types_mapper=pd.ArrowDtype)
     for field in table.schema:

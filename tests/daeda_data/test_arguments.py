@@ -40,6 +40,8 @@ CALLS: dict[str, Call] = {
     "tag": lambda root, data, odd: daeda.dataset(root, "ranking", tag=odd),
     "columns": lambda root, data, odd: _batches(data, columns=odd),
     "pad": lambda root, data, odd: _batches(data, pad=odd),
+    "drop_last": lambda root, data, odd: _batches(data, drop_last=None if odd is True else odd),
+    "verify": lambda root, data, odd: daeda.dataset(root, "ranking", verify=None if odd is True else odd),
     "vocabulary": lambda root, data, odd: _batches(data, vocabulary=odd),
     "resume": lambda root, data, odd: _batches(data, resume=odd),
     "workers": lambda root, data, odd: _batches(data, workers=odd),
@@ -83,6 +85,9 @@ def test_limits_of_words_are_whole_numbers(odd: Any, data: TrainingData, tmp_pat
         ("columns", 7, "columns= is 7, and not a list of names: give a list of texts"),
         ("columns", ["row", 7], "columns= has 7 in it, which is no name: give a list of texts"),
         ("pad", 32, "pad is 32, and not a width for each column of lists, as in pad={'seen': 64}"),
+        ("pad", {3: 4}, "pad has 3 in it, which is no name of a column: pad={'seen': 64}"),
+        ("drop_last", "no", "drop_last is 'no', and neither True nor False"),
+        ("verify", "no", "verify= is 'no', and neither True nor False"),
         ("vocabulary", "words.parquet", "vocabulary is 'words.parquet', and not a Vocabulary: "
                                         "`dataset.vocabulary(path, columns)` gives one"),
         ("path of words", 7, "path= is 7, and not a path: give a text or a Path"),
@@ -95,4 +100,4 @@ def test_the_sentence(call: str, odd: Any, told: str, data: TrainingData) -> Non
 
 
 def test_the_docstrings() -> None:
-    assert doctest.testmod(arguments) == (0, 3)
+    assert doctest.testmod(arguments) == (0, 4)

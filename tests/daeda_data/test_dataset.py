@@ -320,6 +320,8 @@ def test_days_with_other_columns_are_told_and_not_unified(layout: Layout) -> Non
     shutil.rmtree(directory)
     publish_by_hand(layout, day_of(3), [table.append_column("new", table.column("row"))])
     assert sentence(layout) == f"2024-01-04 has the column 'new', and 2024-01-01 has none: {advice}"
+    # As the sentence has it, though all columns of the first day are asked for.
+    assert opened(layout, columns=table.column_names).pandas()["row"].tolist()[-3:] == [0, 1, 2]
     shutil.rmtree(directory)
     # Another order of the same columns is no other column.
     publish_by_hand(layout, day_of(3), [table.select(list(reversed(table.schema.names)))])

@@ -22,7 +22,7 @@ from daeda.installed import install_command
 from daeda.process import extras
 from daeda_data import dataset
 from daeda_data.training_data import TrainingData
-from tests.daeda_data.days import day_of, publish_by_hand, publish_rows
+from tests.daeda_data.days import day_of, publish_by_hand, publish_rows, rows_of
 
 
 @pytest.fixture(scope="module")
@@ -108,6 +108,14 @@ def test_pandas(data: TrainingData, rows: pa.Table) -> None:
         data.pandas(dtype_backend="numpy")
     with pytest.raises(UsageError, match='dtype_backend= is "pyarrow" or "numpy", not \'float\''):
         data.pandas(dtype_backend="float")  # type: ignore[arg-type]
+
+
+def test_a_damaged_part_is_told_by_pandas(tmp_path: Path) -> None:
+    directory = publish_by_hand(Layout(tmp_path / "service"), day_of(0), [rows_of(day_of(0), 0, 3)])
+    part = directory / "part-0-0.parquet"
+    part.write_bytes(bytes(part.stat().st_size))
+    with pytest.raises(InputError, match=r"^a part cannot be read: .*part-0-0\.parquet.*: build its day again$"):
+        dataset(tmp_path, "service").pandas()
 
 
 NESTED = {

@@ -213,6 +213,13 @@ def test_what_cannot_be_previewed_is_refused(root: Path, asked: dict[str, Any], 
     assert str(refused.value) == sentence
 
 
+@pytest.mark.parametrize("labels", ["no", 2, None])
+def test_labels_are_asked_for_or_not(root: Path, labels: Any) -> None:
+    with pytest.raises(daeda.UsageError) as refused:
+        daeda.project(root).features(frame(), labels=labels)
+    assert str(refused.value) == f"labels= is {labels!r}, and neither True nor False"
+
+
 def test_what_is_no_frame_is_refused(root: Path) -> None:
     project = daeda.project(root)
     with pytest.raises(daeda.UsageError, match=r"this is a builtins\.dict$"):
