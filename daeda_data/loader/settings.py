@@ -32,8 +32,9 @@ class Settings:
                 yield f"{name} is {value!r}, and not a whole number from {least}"
             elif name != "shuffle_seed" and value > _MOST_TOGETHER:
                 yield f"{name} is {value:,}: at most {_MOST_TOGETHER:,} rows are in memory together"
-        if not isinstance(self.drop_last, bool):
-            yield f"drop_last is {self.drop_last!r}, and neither True nor False"
+        drop_last: object = self.drop_last
+        if not isinstance(drop_last, bool):
+            yield f"drop_last is {drop_last!r}, and neither True nor False"
 
 
 def is_whole(value: object) -> bool:
