@@ -21,7 +21,6 @@ import pyarrow as pa
 
 from beam_pipeline.windows.numpy_engine.bounds import Bounds, Int64s
 from beam_pipeline.windows.numpy_engine.double_sum import (
-    Scale,
     decompose,
     limbs_of,
     overlay_special,
@@ -114,7 +113,7 @@ class Faded:
             shift = parts.shift + (np.int16(BLOCK) - self.halvings)
             parts = replace(parts, shift=shift, unit=parts.unit - BLOCK, limbs=parts.limbs + 1)
             return limbs_of(parts), parts.limbs, parts.unit
-        by = Scale(by.unit - BLOCK, by.limbs + 1)
+        by = by.lower(BLOCK)
         return scaled_limbs(self.numbers * _HALVED[self.halvings], by), by.limbs, by.unit
 
 

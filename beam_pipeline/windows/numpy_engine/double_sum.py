@@ -74,10 +74,19 @@ def double_sums(values: Doubles, windows: Sequence[Bounds]) -> list[Doubles]:
 
 @dataclass(frozen=True)
 class Scale:
-    """Finite doubles are integers times `2^unit`, of at most so many base-2^32 digits."""
+    """Finite doubles are integers times `2^unit`, each of at most so many bits beside its sign."""
 
     unit: int
-    limbs: int
+    bits: int
+
+    @property
+    def limbs(self) -> int:
+        """How many base-2^32 digits they have."""
+        return -(-self.bits // LIMB_BITS)
+
+    def lower(self, by: int) -> Scale:
+        """The same doubles times a unit that is less by so many powers of two."""
+        return Scale(self.unit - by, self.bits + by)
 
 
 def scale(values: Doubles) -> Scale | None:
@@ -91,7 +100,7 @@ def scale(values: Doubles) -> Scale | None:
     bits = math.frexp(greatest)[1] - unit
     if abs(unit) > _MOST_SCALED or bits > _MOST_SCALED:
         return None
-    return Scale(unit, -(-bits // LIMB_BITS))
+    return Scale(unit, bits)
 
 
 def scaled_limbs(values: Doubles, by: Scale) -> Iterator[Int64s]:

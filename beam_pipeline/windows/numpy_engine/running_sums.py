@@ -16,8 +16,8 @@ import pyarrow.compute as pc
 
 from beam_pipeline.windows.contract import Extent, SumOverflow, WindowedAggregate
 from beam_pipeline.windows.numpy_engine.bounds import BoundFinder, Bounds, DistinctProbes, Int64s, Segments
-from beam_pipeline.windows.numpy_engine.double_sum import Scale, scale, scaled_limbs
 from beam_pipeline.windows.numpy_engine.double_sum import rounded as rounded_sums
+from beam_pipeline.windows.numpy_engine.double_sum import scale, scaled_limbs
 from beam_pipeline.windows.numpy_engine.exact_sum import (
     WindowSums,
     decimal_limbs,
@@ -121,9 +121,7 @@ def _limbs(values: pa.Array) -> tuple[Iterator[Int64s], int] | None:
     of_values = scale(doubles)
     if of_values is None:
         return None
-    lowest = of_values.unit // LIMB_BITS
-    places = of_values.limbs + 1  # the unit moves down by less than a place
-    return scaled_limbs(doubles, Scale(LIMB_BITS * lowest, places)), lowest
+    return scaled_limbs(doubles, of_values.lower(of_values.unit % LIMB_BITS)), of_values.unit // LIMB_BITS
 
 
 def _before(numbers: Int64s) -> Int64s:

@@ -2,6 +2,7 @@
 
 import itertools
 from decimal import Decimal
+from fractions import Fraction
 from typing import Any
 
 import numpy as np
@@ -96,6 +97,27 @@ def test_pieces_give_what_the_oracle_says(data: st.DataObject) -> None:
 def test_what_running_sums_do_not_hold_is_refused(values: list[float]) -> None:
     assert running_sums(pa.array(values), summed=True) is None
     assert running_sums(pa.array(values), summed=False) is not None
+
+
+@pytest.mark.parametrize(
+    ("values", "places"),
+    [
+        # The bits of the least value end in the third place below the point, and in the second.
+        ([0.75, -(2.0**-44)], 3),
+        ([0.75, -(2.0**-11)], 2),
+        ([-1.0, 1.0 - 2.0**-53], 3),
+        ([-(2.0**32), 2.0**-11], 4),
+        ([-(2.0**32 - 1), 2.0**32 - 1], 2),
+        ([0.0, 0.0], 0),
+    ],
+)
+def test_no_more_places_are_kept_than_the_bits_of_doubles_need(values: list[float], places: int) -> None:
+    made = running_sums(pa.array(values), True)
+    assert made is not None
+    assert len(made.limbs) == places
+    for row in range(len(values) + 1):
+        units = sum(int(limb[row]) << (32 * place) for place, limb in enumerate(made.limbs))
+        assert units * Fraction(2) ** (32 * made.lowest) == sum(map(Fraction, values[:row]))
 
 
 def test_only_what_adds_up_is_summed() -> None:
