@@ -58,6 +58,10 @@ class Entry:
         """Whether some day has made it."""
         return self.path.exists()
 
+    def of_nothing_else(self) -> Entry:
+        """The same where its files have been read, and found unchanged since."""
+        return Entry((), self.path)
+
 
 class PartitionCache:
     """The partition cache, as one day sees it."""
@@ -114,7 +118,7 @@ class PartitionCache:
         with os.scandir(self._directory) as there:
             return _MOST_BYTES - sum(one.stat().st_size for one in there)
 
-    def make(self, entry: Entry, write: Callable[[Path], MadeT], keep: bool = True) -> MadeT | None:
+    def make(self, entry: Entry, write: Callable[[Path], MadeT]) -> MadeT | None:
         """What `write` makes of the entry's files; its file is kept, unless another day is first.
 
         None where DuckDB or the disk refuses: the main query raises, and its message has the context. Raises DayError
@@ -125,9 +129,8 @@ class PartitionCache:
         try:
             made = write(own)
             check_unchanged(entry.files)
-            if keep:
-                with contextlib.suppress(FileExistsError):
-                    os.link(own, entry.path)
+            with contextlib.suppress(FileExistsError):
+                os.link(own, entry.path)
         except (duckdb.Error, OSError):
             self._resources.check()
             return None

@@ -8,12 +8,13 @@ entities: nothing is unpacked, joined or sorted by DuckDB.
 from __future__ import annotations
 
 import datetime as dt
+import itertools
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 
+import duckdb
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
@@ -26,14 +27,17 @@ from beam_pipeline.session.inputs import ScannedFiles
 from beam_pipeline.session.session import DaySession
 from beam_pipeline.windows.contract import Int64s
 from daeda.operators.temporal import WindowOperator
+from daeda.sources.identity import check_unchanged
 from daeda.sql import unordered
 from daeda.sql.handle import Deferred
-from daeda.sql.scan import of_any_time, only_scan
+from daeda.sql.scan import FILE, only_scan, told_by_file
 from daeda.sql.statements import TIME
 from daeda.storage.state import InputFile
 
 # Integer keys in a span of so many get their numbers from a table.
 _MOST_SPAN = 1 << 22
+# Partitions are read by statements, each of so many times more than the one before.
+_TIMES_MORE = 4
 
 
 @dataclass(frozen=True)
@@ -91,10 +95,13 @@ def known_entities(
 def scanned_alone(
     session: DaySession, operator: WindowOperator, right: Deferred, all_scanned: Sequence[ScannedFiles]
 ) -> ScannedFiles | None:
-    """What the Scan reads that the history is composed of, where it is one alone and several days look back on it."""
+    """What the Scan reads that the history is composed of, where it is one alone and several days look back on it.
+
+    And where each of its rows is chosen by itself, so that those of a partition are the same for all days.
+    """
     dtypes = [right.relation.column(key).dtype for key in operator.keys]
     scanned = next((scanned for scanned in all_scanned if only_scan(right, scanned.scan.name)), None)
-    if scanned is None or not scanned.view_files.partitioned:
+    if scanned is None or not scanned.view_files.partitioned or told_by_file(right, scanned.scan, ()) is None:
         return None
     if not all(dtype.is_integer or dtype.name == "string" for dtype in dtypes):
         return None
@@ -115,7 +122,7 @@ class SortedPartitions:
     def tables(self, days: Sequence[dt.date] | None = None) -> list[pa.Table] | None:
         """The tables of these partitions, or of all, in order; None where they need more than the room there is."""
         chosen = self.files if days is None else {day: self.files[day] for day in days}
-        entries = [self.cache.entry(self.statement, files, ".arrow") for files in chosen.values()]
+        entries = [self._entry(files) for files in chosen.values()]
         missing = [entry for entry in entries if not entry.exists]
         nbytes = sum(entry.path.stat().st_size for entry in entries if entry not in missing)
         made = self._made(missing, self.room - nbytes)
@@ -127,34 +134,45 @@ class SortedPartitions:
         """Bytes of these partitions: of those that some day has made, and of the files of the others."""
         nbytes = 0
         for files in (self.files[day] for day in days):
-            entry = self.cache.entry(self.statement, files, ".arrow")
-            nbytes += entry.path.stat().st_size if entry.exists else sum(file.size for file in files)
+            entry = self._entry(files)
+            nbytes += entry.path.stat().st_size if entry.exists else _size(files)
         return nbytes
 
+    def _entry(self, files: Sequence[InputFile]) -> Entry:
+        return self.cache.entry(self.statement, files, ".arrow")
+
     def _made(self, missing: Sequence[Entry], memory: int) -> dict[Path, pa.Table] | None:
-        """The tables of these entries, made by all threads; None where they need more than the memory."""
+        """The tables of these entries, many from one statement; None where they need more than the memory.
+
+        As few are read at once as the threads of the day at first. What they take says how many may follow.
+        """
         often = often_read(self.scanned.scan, self.scanned.view_files, self.session.context.days)
         disk = self.cache.room() if missing else 0
-        threads = self.session.context.limits.threads
+        batch = self.session.context.limits.threads
+        unpacked = 0.0
         made: dict[Path, pa.Table] = {}
-        with ThreadPoolExecutor(threads) as pool:
-            for batch in (missing[first : first + threads] for first in range(0, len(missing), threads)):
-                if memory < 0:
-                    return None
-                self.session.resources.check()
-                kept = [disk > 0 and entry.files[0].path in often for entry in batch]
-                for entry, keep, table in zip(batch, kept, pool.map(self._make, batch, kept), strict=True):
-                    if table is None:
+        while memory >= 0 and len(made) < len(missing):
+            self.session.resources.check()
+            entries = _fitting(missing[len(made) :][:batch], unpacked, memory)
+            tables = self._read(entries)
+            if tables is None:
+                return None
+            for entry, table in zip(entries, tables, strict=True):
+                made[entry.path] = table
+                memory -= table.nbytes
+                if disk > 0 and entry.files[0].path in often:
+                    disk -= table.nbytes
+                    if self.cache.make(entry.of_nothing_else(), partial(_written, table)) is None:
                         return None
-                    made[entry.path] = table
-                    memory -= table.nbytes
-                    disk -= table.nbytes if keep else 0
+            taken = sum(table.nbytes for table in tables)
+            unpacked = max(unpacked, taken / max(sum(_size(entry.files) for entry in entries), 1))
+            batch *= _TIMES_MORE
         return None if memory < 0 else made
 
     @cached_property
     def statement(self) -> str:
         """What is read of each partition."""
-        return unordered.prepared_history(self.operator, of_any_time(self.right, self.scanned.scan, ()))
+        return self._query(())
 
     @cached_property
     def files(self) -> Mapping[dt.date, Sequence[InputFile]]:
@@ -163,26 +181,57 @@ class SortedPartitions:
         chosen = {day: [needed[path] for path in partitions[day] if path in needed] for day in sorted(partitions)}
         return {day: files for day, files in chosen.items() if files}
 
-    def _make(self, entry: Entry, keep: bool) -> pa.Table | None:
-        """Make the table of a partition and `keep` it; None where DuckDB or the disk refuses."""
-        right = of_any_time(self.right, self.scanned.scan, [file.path for file in entry.files])
-        query = unordered.prepared_history(self.operator, right)
+    def _query(self, paths: Sequence[str]) -> str:
+        right = told_by_file(self.right, self.scanned.scan, paths)
+        assert right is not None, "scanned_alone has looked"
+        return unordered.prepared_history(self.operator, right)
 
-        def write(own: Path) -> pa.Table:
+    def _read(self, entries: Sequence[Entry]) -> list[pa.Table] | None:
+        """The rows of each entry, by time; None where DuckDB refuses: the main query raises, and says why.
+
+        Raises DayError when a file has changed meanwhile.
+        """
+        files = [file for entry in entries for file in entry.files]
+        query = self._query([file.path for file in files])
+        try:
             with self.session.resources.beside() as beside:
-                rows = _by_time(beside.execute(query).to_arrow_table())
-            if keep:
-                with pa.OSFile(str(own), "wb") as sink, ipc.new_file(sink, rows.schema) as writer:
-                    writer.write_table(rows.combine_chunks())
-            return rows
+                rows = beside.execute(query).to_arrow_table()
+            check_unchanged(files)
+        except (duckdb.Error, OSError):
+            self.session.resources.check()
+            return None
+        rows = _in_order(rows, FILE)
+        ends = np.searchsorted(rows.column(FILE).to_numpy(), np.cumsum([len(entry.files) for entry in entries]))
+        rows = rows.drop_columns(FILE)
+        return [
+            _in_order(rows.slice(begin, end - begin), TIME) for begin, end in itertools.pairwise([0, *ends.tolist()])
+        ]
 
-        return self.cache.make(entry, write, keep)
+
+def _fitting(entries: Sequence[Entry], unpacked: float, memory: int) -> list[Entry]:
+    """The first of them, and those behind it that fit into memory where a byte of a file becomes so many."""
+    sizes = itertools.accumulate(_size(entry.files) for entry in entries)
+    return [
+        entry
+        for index, (entry, size) in enumerate(zip(entries, sizes, strict=True))
+        if not index or size * unpacked <= memory
+    ]
 
 
-def _by_time(rows: pa.Table) -> pa.Table:
-    """The rows in the order of time, which they mostly are in already."""
-    time = rows.column(TIME).to_numpy()
-    return rows if ascends(time) else rows.take(pa.array(np.argsort(time, kind="stable")))
+def _size(files: Sequence[InputFile]) -> int:
+    return sum(file.size for file in files)
+
+
+def _written(rows: pa.Table, path: Path) -> pa.Table:
+    with pa.OSFile(str(path), "wb") as sink, ipc.new_file(sink, rows.schema) as writer:
+        writer.write_table(rows.combine_chunks())
+    return rows
+
+
+def _in_order(rows: pa.Table, name: str) -> pa.Table:
+    """The rows in the order of a column of numbers, which they mostly are in already."""
+    numbers = rows.column(name).to_numpy()
+    return rows if ascends(numbers) else rows.take(pa.array(np.argsort(numbers, kind="stable")))
 
 
 def _whole(keys: pa.ChunkedArray) -> pa.Array:

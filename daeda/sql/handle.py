@@ -216,8 +216,13 @@ def read_parquet(files: exp.Expr, *, numbered: bool = False) -> exp.Expr:
 
     With `numbered` it has the number of each row in its file beside its columns, as PLACE.
     """
-    options = [_option("hive_partitioning", False), *([_option(PLACE, True)] if numbered else [])]
+    options = [option("hive_partitioning", exp.false()), *([option(PLACE, exp.true())] if numbered else [])]
     return exp.Anonymous(this="read_parquet", expressions=[files, *options])
+
+
+def option(name: str, value: exp.Expr) -> exp.Expr:
+    """A named argument of a function such as `read_parquet`."""
+    return exp.PropertyEQ(this=exp.to_identifier(name), expression=value)
 
 
 def column(name: str, table: str | None = None) -> exp.Column:
@@ -233,10 +238,6 @@ def item_name(depth: int) -> str:
 def table(name: str) -> exp.Table:
     """A quoted table."""
     return exp.Table(this=exp.to_identifier(name, quoted=True))
-
-
-def _option(name: str, value: bool) -> exp.Expr:
-    return exp.PropertyEQ(this=exp.to_identifier(name), expression=exp.Boolean(this=value))
 
 
 def _rows_of(stored: ColumnTable, columns: list[str], first: int, last: int | None, *, head: bool) -> exp.Select:

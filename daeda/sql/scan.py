@@ -15,7 +15,7 @@ from daeda.operators.relation import Relation
 from daeda.operators.relational import Filter, Scan
 from daeda.sql.expression import parse_expression, parse_having, quoted_columns, type_in_duckdb
 from daeda.sql.files import file_list
-from daeda.sql.handle import Deferred, column, fill, item_name, named, read_parquet, stored_name, table
+from daeda.sql.handle import Deferred, column, fill, item_name, named, option, read_parquet, stored_name, table
 from daeda.sql.literal import literal
 from daeda.sql.order import ordered_column
 from daeda.sql.sampling import has_no_key, is_kept, weight
@@ -23,6 +23,8 @@ from daeda.sql.template import once_per_template, parameter, parameter_text, wit
 
 _EPOCH = dt.date(1970, 1, 1)
 _EPOCH_TIME = dt.datetime(1970, 1, 1)
+# Of each row the file that it is read from; names of users cannot begin like this.
+FILE = "__file"
 # The ends of int64, which are infinities in DuckDB, whatever the unit.
 _FIRST, _LAST = -(2**63) + 1, 2**63 - 1
 
@@ -63,6 +65,43 @@ def of_any_time(given: Deferred, scan: Scan, paths: Sequence[str]) -> Deferred:
         number = max(_FIRST, min(day_bounds(day, unit)[0], _LAST))
         texts[parameter_text(scan.name, f"bound {index}")] = _bound(number, dtype, _as_stored(scan)).sql("duckdb")
     return _with_parameters(with_paths(given, scan, paths), texts)
+
+
+def told_by_file(given: Deferred, scan: Scan, paths: Sequence[str]) -> Deferred | None:
+    """`of_any_time`, and beside the columns FILE: the place of each row's file among the paths, from 0.
+
+    None where a row is not chosen by itself, as by its session: the rows of one file depend on the other files then.
+
+        SELECT a, __file FROM (SELECT ..., ENUM_CODE(CAST(__file AS ENUM('f', 'g'))) AS __file
+                               FROM READ_PARQUET(['f', 'g'], filename = '__file')) WHERE ...
+    """
+    template = _told_by_file(scan.name, given.for_any_day())
+    if template is None:
+        return None
+    # DuckDB casts the name of a file once for all rows of it; a place in a list it would look up for each row.
+    names = ", ".join(exp.Literal.string(path).sql("duckdb") for path in paths)
+    of_files = of_any_time(given, scan, paths)
+    parameters = (*of_files.parameters, (parameter_text(scan.name, "names"), names))
+    return replace(of_files, template=template, parameters=parameters)
+
+
+@once_per_template
+def _told_by_file(scan: str, given: Deferred) -> str | None:
+    tree = query = given.tree()
+    while True:
+        if any(value for part, value in query.args.items() if part not in ("expressions", "from_", "where")):
+            return None
+        source = query.args["from_"].this
+        if not isinstance(source, exp.Subquery):
+            break
+        if not any(isinstance(value, exp.Star) for value in query.expressions):
+            query.select(column(FILE), copy=False)
+        query = source.this
+    files = exp.DataType.build(f"ENUM({parameter_text(scan, 'names')})", dialect="duckdb")
+    place = exp.Anonymous(this="enum_code", expressions=[exp.Cast(this=column(FILE), to=files)])
+    query.select(named(place, FILE), copy=False)
+    source.this.append("expressions", option("filename", exp.Literal.string(FILE)))
+    return tree.sql("duckdb")
 
 
 def _with_parameters(given: Deferred, texts: Mapping[str, str]) -> Deferred:

@@ -14,6 +14,7 @@ from daeda.operators.relation import Relation
 from daeda.operators.temporal import PointInTimeJoin, WindowOperator
 from daeda.sql.handle import Deferred, column, table
 from daeda.sql.order import ordered, ordered_column
+from daeda.sql.scan import FILE
 from daeda.sql.statements import (
     CREATED,
     ProbingOperator,
@@ -64,9 +65,13 @@ def telling_keys(keys: tuple[str, ...], entities: str) -> str:
 
 @once_per_template
 def prepared_history(operator: WindowOperator, right: Deferred) -> str:
-    """The rows of any entity in any order, with the keys in the place of its number: what is alike for several days."""
+    """The rows of any entity in any order, with the keys in the place of its number: what is alike for several days.
+
+    `right` tells its rows by FILE (`daeda.sql.scan.told_by_file`), and so does what this reads.
+    """
     keys = tuple(column(key, "h") for key in operator.keys)
-    query = rows_with_instants(operator, right, keys, _needed(operator, right.relation, keys=operator.keys))
+    needed = _needed(operator, right.relation, keys=operator.keys)
+    query = rows_with_instants(operator, right, (column(FILE, "h"), *keys), needed)
     return query.where(exp.and_(*(is_known(key.copy()) for key in keys))).sql("duckdb")
 
 

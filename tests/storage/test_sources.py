@@ -11,6 +11,7 @@ import pytest
 from daeda.errors import DayError, InputError
 from daeda.sources.identity import Identities, check_unchanged
 from daeda.sources.listing import find_files
+from daeda.sql.files import file_list
 from daeda.sql.locked import AllowedPaths, connect
 from daeda.storage.client import S3Client
 from tests.projects import write_parquet
@@ -100,3 +101,15 @@ def test_other_objects_are_out_of_reach(client: S3Client, tmp_path: Path, proxy:
             with pytest.raises((duckdb.PermissionException, duckdb.InvalidInputException)):
                 connection.execute(statement)
         assert SECRET not in str(connection.execute("SELECT * FROM duckdb_secrets()").fetchall())
+
+
+def test_an_object_keeps_its_name_where_rows_are_told_by_it(client: S3Client, tmp_path: Path) -> None:
+    """As those of sorted partitions are, which one statement reads (`daeda.sql.scan.told_by_file`)."""
+    write_parquet(tmp_path / "x.parquet", {"a": "int64"}, [(1,)])
+    keys = ("v/dt=2024-01-01/a b+c%20d.parquet", "v/dt=2024-01-02/é'#&.parquet", "v//x{1}.parquet")
+    for key in keys:
+        client.put(BUCKET / key, tmp_path / "x.parquet")
+    paths = [f"s3://lake/{key}" for key in keys]
+    query = f"SELECT file FROM read_parquet({file_list(paths).sql('duckdb')}, filename = 'file')"
+    with connect(AllowedPaths.of(["s3://lake/v"])) as connection:
+        assert [path for (path,) in connection.execute(query).fetchall()] == paths

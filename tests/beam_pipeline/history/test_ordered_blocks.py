@@ -212,11 +212,11 @@ def test_a_file_that_changes_while_its_block_is_written_fails_the_day(
     make = partition_cache.PartitionCache.make
     changed: list[str] = []
 
-    def change(self: Any, entry: partition_cache.Entry, write: Any, keep: bool = True) -> Any:
+    def change(self: Any, entry: partition_cache.Entry, write: Any) -> Any:
         if entry.path.suffix == ".block" and not changed:
             changed.append(entry.files[0].path)
             os.utime(entry.files[0].path, ns=(1, 1))
-        return make(self, entry, write, keep)
+        return make(self, entry, write)
 
     monkeypatch.setattr(partition_cache.PartitionCache, "make", change)
     words = ["--runtime-config-path", str(given.runtime_path), "--output-root", str(tmp_path / "output")]

@@ -20,12 +20,12 @@ from daeda.operators.operator import Instant
 from daeda.operators.relation import Column, Relation
 from daeda.operators.relational import Filter, Join, Scan, ScanColumn
 from daeda.sql.handle import ColumnTable, Deferred, Materialised, column
-from daeda.sql.scan import filter_rows, scan
+from daeda.sql.scan import FILE, filter_rows, scan, told_by_file
 from daeda.sql.statements import duplicate_keys, numbering, static_join
 from tests.beam_pipeline.day.one_day import filled
 from tests.budget import examples
 from tests.oracle.values import order_key
-from tests.projects import write_parquet
+from tests.projects import moment, write_parquet
 
 DAY = dt.date(2024, 1, 2)
 MIDNIGHT = 1_704_153_600
@@ -332,3 +332,58 @@ def test_a_static_scan_with_a_time_reads_every_row_that_has_one(tmp_path: Path) 
     for day in (dt.date(2023, 1, 1), dt.date(2025, 1, 1)):
         table = fetched(scan(operator, operator.derive(()), [str(path)], day).query)
         assert table.column("v").to_pylist() == [2]
+
+
+def _over(paths: list[Path], **entries: Any) -> tuple[Scan, Deferred]:
+    """A Scan of columns `x` and `at` over these files."""
+    listed = (
+        ScanColumn(name="x", source="x", dtype=DType.parse("int64")),
+        ScanColumn(name="at", source="at", dtype=DType.parse("timestamp[us]")),
+    )
+    operator = Scan(
+        name="s", output="s", view="v", path="p", columns=listed, reads="lookback", lookback=Duration.parse("1d"),
+        time=Instant(column="at"), **entries,
+    )  # fmt: skip
+    return operator, scan(operator, operator.derive(()), [str(path) for path in paths], DAY)
+
+
+def test_rows_of_any_time_say_which_file_they_are_of(tmp_path: Path) -> None:
+    """Whatever the files are called, and whatever columns they have beside those that are read."""
+    columns = {"x": "int64", "at": "timestamp[us]", "file_index": "int64", "filename": "string"}
+    names = ["it's.parquet", "a[1]*?.parquet", "none kept.parquet", 'back\\slash".parquet', "é{b}.parquet"]
+    paths = []
+    for number, name in enumerate(names):
+        rows = [(-1 if "none" in name else 10 * number + row, moment("31 12:00"), 7, "x") for row in range(3)]
+        paths.append(write_parquet(tmp_path / name, columns, [*rows, (-5, moment("01 12:00"), 8, "y")]))
+    operator, rows = _over(paths, predicate="x >= 0")
+    rows = filter_rows(Filter(name="f", inputs=("s",), output="f", predicate="x % 10 < 2"), rows, None)
+    again = [*reversed(paths)]
+    told = told_by_file(rows, operator, [str(path) for path in again])
+    assert told is not None
+    found = fetched(f"SELECT x, {FILE} FROM ({told.query})").to_pylist()
+    assert [(row["x"], row[FILE]) for row in found] == [
+        (10 * paths.index(path) + row, place) for place, path in enumerate(again) if "none" not in path.name
+        for row in range(2)
+    ]  # fmt: skip
+    assert told.relation == rows.relation
+    assert FILE not in fetched(rows.query).column_names
+
+
+def test_a_file_with_the_column_that_tells_files_apart_is_an_error(tmp_path: Path) -> None:
+    columns = {"x": "int64", "at": "timestamp[us]", FILE: "int64"}
+    path = write_parquet(tmp_path / "f.parquet", columns, [(1, moment("01 12:00"), 0)])
+    operator, rows = _over([path])
+    told = told_by_file(rows, operator, [str(path)])
+    assert told is not None
+    with pytest.raises(duckdb.BinderException, match=FILE):
+        fetched(told.query)
+
+
+def test_rows_that_are_chosen_by_others_are_not_told_by_their_file(tmp_path: Path) -> None:
+    """A session may lie in two files."""
+    path = write_parquet(tmp_path / "f.parquet", {"x": "int64", "at": "timestamp[us]"}, [(1, moment("01 12:00"))])
+    operator, rows = _over([path])
+    of_sessions = Filter(name="f", inputs=("s",), output="f", session=("x",), having="count(*) > 1")
+    assert told_by_file(filter_rows(of_sessions, rows, None), operator, [str(path)]) is None
+    covered = Filter(name="f", inputs=("s", "s"), output="f", semi_join=("x",))
+    assert told_by_file(filter_rows(covered, rows, rows), operator, [str(path)]) is None
