@@ -26,9 +26,10 @@ def as_pandas(data: PublishedData, dtype_backend: str) -> Any:
         raise UsageError(f'dtype_backend= is "pyarrow" or "numpy", not {cut(repr(dtype_backend))}')
     try:
         table = as_arrow(data).to_table()
-    except pa.ArrowInvalid as error:
-        # Of a part that is damaged pyarrow names the path.
-        raise InputError(f"a part cannot be read: {first_line(error)}: build its day again") from error
+    except (pa.ArrowException, OSError) as error:
+        raise InputError(
+            f"a part is damaged ({first_line(error)}): verify=True says which, build its day again"
+        ) from error
     if dtype_backend == "pyarrow":
         return table.to_pandas(types_mapper=pd.ArrowDtype)
     for field in table.schema:

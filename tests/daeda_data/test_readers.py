@@ -110,12 +110,20 @@ def test_pandas(data: TrainingData, rows: pa.Table) -> None:
         data.pandas(dtype_backend="float")  # type: ignore[arg-type]
 
 
-def test_a_damaged_part_is_told_by_pandas(tmp_path: Path) -> None:
-    directory = publish_by_hand(Layout(tmp_path / "service"), day_of(0), [rows_of(day_of(0), 0, 3)])
-    part = directory / "part-0-0.parquet"
-    part.write_bytes(bytes(part.stat().st_size))
-    with pytest.raises(InputError, match=r"^a part cannot be read: .*part-0-0\.parquet.*: build its day again$"):
+@pytest.mark.parametrize("begin", [0, 4])
+def test_a_damaged_part_is_told_by_pandas(tmp_path: Path, begin: int) -> None:
+    day = day_of(0)
+    parts = [rows_of(day, 0, 3), rows_of(day, 3, 3)]
+    directory = publish_by_hand(Layout(tmp_path / "service"), day, parts)
+    # All of it, or its first pages and not the footer.
+    part, end = directory / "part-1-0.parquet", None if begin == 0 else 300
+    content = part.read_bytes()
+    there = content[begin:end]
+    part.write_bytes(content[:begin] + b"\xff" * len(there) + content[begin + len(there) :])
+    with pytest.raises(InputError, match=r"^a part is damaged \(.*\): verify=True says which, build its day again$"):
         dataset(tmp_path, "service").pandas()
+    with pytest.raises(InputError, match=r"part-1-0\.parquet is not the file that was published"):
+        dataset(tmp_path, "service", verify=True)
 
 
 NESTED = {
