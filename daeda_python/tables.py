@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from daeda.dtypes import python_values
+from daeda.errors import counted
 from daeda.process.extras import require
 from daeda.process.printable import printable
 
@@ -119,9 +120,9 @@ def _values(column: Any) -> list[Any]:
 def _left_out(table: pa.Table, rows: int, columns: Sequence[str]) -> list[str]:
     lines = []
     if rows < table.num_rows:
-        lines.append(f"… {table.num_rows - rows:,} more rows")
+        lines.append(f"… {counted(table.num_rows - rows, 'more row')}")
     if columns:
-        lines.append(_cut(f"… {len(columns)} more columns: {', '.join(columns)}", _WIDTH))
+        lines.append(_cut(f"… {counted(len(columns), 'more column')}: {', '.join(columns)}", _WIDTH))
     return lines
 
 

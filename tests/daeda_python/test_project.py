@@ -179,6 +179,13 @@ def test_a_table_that_is_wide_and_long_says_what_it_leaves_out() -> None:
     assert as_html("wide", table).count("<tr>") == 41
 
 
+def test_one_row_and_one_column_that_are_left_out_are_one() -> None:
+    from daeda_python.tables import as_text
+
+    lines = as_text("", pa.table({f"column {number}": ["a" * 8] * 41 for number in range(9)})).splitlines()
+    assert lines[-2:] == ["… 1 more row", "… 1 more column: column 8"]
+
+
 def test_check_answers_with_mistakes_and_can_raise_them() -> None:
     check = ANSWERS[Check]
     assert isinstance(check, Check)
