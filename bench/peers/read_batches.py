@@ -22,7 +22,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from bench.harness import THREADS
-from bench.workloads.loader import FIRST, SERVICE, WIDTH
+from bench.loader_days import ENRICHED, FIRST, SERVICE, WIDTH
 from daeda_data import dataset
 from daeda_data.training_data import TrainingData
 
@@ -53,7 +53,7 @@ def daeda(data: TrainingData, sums: Sums | None, **settings: Any) -> None:
 
 def words_of(data: TrainingData) -> Path:
     """Where the vocabulary of these days is kept."""
-    return Path(data.path).parents[1] / f"words-{len(data.days)}.parquet"
+    return Path(data.path).parents[1] / f"words-{data.service}-{len(data.days)}.parquet"
 
 
 def pyarrow(data: TrainingData, sums: Sums | None, columns: list[str] | None = None) -> None:
@@ -107,7 +107,10 @@ SYSTEMS: dict[str, Callable[[TrainingData, Sums | None], None]] = {
     "daeda": lambda data, sums: daeda(data, sums, shuffle_seed=1),
     "daeda_in_order": daeda,
     "daeda_numbers": lambda data, sums: daeda(data, sums, shuffle_seed=1, columns=NUMBERS),
+    "daeda_enriched": lambda data, sums: daeda(data, sums, shuffle_seed=1),
+    "daeda_enriched_in_order": daeda,
     "pyarrow_alone": pyarrow,
+    "pyarrow_enriched": pyarrow,
     "pyarrow_numbers": lambda data, sums: pyarrow(data, sums, NUMBERS),
     "huggingface_streaming": huggingface,
     "torch_over_pyarrow": by_hand,
@@ -117,7 +120,8 @@ SYSTEMS: dict[str, Callable[[TrainingData, Sums | None], None]] = {
 def main(system: str, root: str, days: int, answer: Path, rounds: int) -> None:
     """Do it once with sums, which is the round that counts where there is one, and then `rounds` times without."""
     pa.set_cpu_count(THREADS)
-    data = dataset(root, SERVICE, days=(FIRST, FIRST + dt.timedelta(days=days - 1)))
+    service = ENRICHED if "enriched" in system else SERVICE
+    data = dataset(root, service, days=(FIRST, FIRST + dt.timedelta(days=days - 1)))
     if system.startswith("daeda"):
         data.vocabulary(words_of(data), ["category"])
     read, sums = SYSTEMS[system], Sums()
