@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from daeda_data.loader.memory import Memory
+
 Array = npt.NDArray[Any]
 Mask = npt.NDArray[np.bool_]
 
@@ -57,8 +59,9 @@ class Batch:
 
 @dataclass
 class Columns:
-    """What a batch is made of, while it is made."""
+    """What a batch is made of, while it is made; `memory` is where large arrays are."""
 
+    memory: Memory
     arrays: dict[str, Array] = field(default_factory=dict)
     masks: dict[str, Mask] = field(default_factory=dict)
     lengths: dict[str, npt.NDArray[np.int64]] = field(default_factory=dict)
@@ -82,6 +85,7 @@ def joined(pieces: Sequence[Piece], state: Mapping[str, Any]) -> Batch:
         columns, days = first, pieces[0].days
     else:
         columns = Columns(
+            first.memory,
             arrays=_side_by_side(pieces, "arrays"),
             masks=_side_by_side(pieces, "masks"),
             lengths=_side_by_side(pieces, "lengths"),

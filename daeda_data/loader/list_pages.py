@@ -1,7 +1,7 @@
 """Lists of numbers, vectors among them, from the pages of a Parquet file, which pyarrow takes apart item by item.
 
 pyarrow makes two levels of two bytes for each item, looks at each of them, and copies float16 through a pointer. Here
-levels are bytes that numpy counts, and values are copied as they lie, or looked up in their dictionary by machine code:
+machine code finds out of levels where rows begin, and values are copied as they lie, or looked up in their dictionary:
 
     levels of repetition  0 1 1 0 0 1      rows begin at 0, 3 and 4, and have 3, 1 and 2 levels
     levels of definition  3 3 3 0 3 3      the second row is NULL; the others have values alone
@@ -13,7 +13,7 @@ length of which is what the others say. For all else there is no answer, and pya
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -22,7 +22,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from daeda.dataset.thrift import FALSE, I32, STRUCT, TRUE, Struct, decode_at
-from daeda_data.loader.run_kernel import MOST_BITS, SLACK, Bytes, Kernel
+from daeda_data.loader.run_kernel import MOST_BITS, NULL, SLACK, VALUE, Bytes, Kernel, Rows
 
 # Types of items whose values in Parquet are their memory, and the name of that type in Parquet.
 _ITEMS: Mapping[pa.DataType, tuple[str, np.dtype[Any]]] = {
@@ -39,8 +39,6 @@ _CODECS: Mapping[str, str | None] = {"UNCOMPRESSED": None, "ZSTD": "zstd", "LZ4"
 # Numbers of parquet.thrift.
 _DATA_PAGE, _DICTIONARY_PAGE, _DATA_PAGE_V2 = 0, 2, 3
 _PLAIN, _PLAIN_DICTIONARY, _RLE, _RLE_DICTIONARY = 0, 2, 3, 8
-# Levels of definition: of a list that is NULL or has no item, and of an item that is NULL or a value.
-_NULL, _EMPTY, _NULL_ITEM, _VALUE = range(4)
 # No header of a page of numbers is longer, however long its statistics are.
 _HEADER_BYTES = 1 << 14
 _ABSENT: tuple[int, Any] = (0, None)
@@ -69,6 +67,24 @@ class Chunk:
     codec: str | None
 
 
+class Room:
+    """Memory for bytes that nobody needs once a column is read, and that the next column has. For one thread.
+
+    Fresh memory costs as much as what is done with it: the system clears each page.
+    """
+
+    def __init__(self) -> None:
+        self._kept: dict[str, Bytes] = {}
+
+    def of(self, use: str, size: int) -> Bytes:
+        """So many bytes, with anything in them, for one use; those that were given for it before are the same ones."""
+        kept = self._kept.get(use)
+        if kept is None or len(kept) < size:
+            # Row groups differ by little.
+            kept = self._kept[use] = np.empty(size + size // 8, np.uint8)
+        return kept[:size]
+
+
 class _AnotherForm(Exception):
     """Pages are not what is expected."""
 
@@ -87,7 +103,7 @@ def list_columns(file: pq.ParquetFile, names: Iterable[str]) -> dict[str, Lists]
             continue
         leaf = file.schema.column(leaves[0])
         physical, item = _ITEMS[kind.value_type]
-        if leaf.physical_type != physical or (leaf.max_repetition_level, leaf.max_definition_level) != (1, _VALUE):
+        if leaf.physical_type != physical or (leaf.max_repetition_level, leaf.max_definition_level) != (1, VALUE):
             continue
         if kind.value_type == pa.float16() and leaf.length != item.itemsize:
             continue
@@ -104,7 +120,8 @@ def chunk_of(file: pq.ParquetFile, group: int, column: Lists) -> Chunk | None:
     start = leaf.data_page_offset
     if leaf.has_dictionary_page and 0 < leaf.dictionary_page_offset < start:
         start = leaf.dictionary_page_offset
-    if start <= 0 or leaf.total_compressed_size <= 0 or leaf.num_values <= 0:
+    # A row has a level at least.
+    if start <= 0 or leaf.total_compressed_size <= 0 or not 0 < footer.num_rows <= leaf.num_values:
         return None
     return Chunk(
         column.kind, start, leaf.total_compressed_size, footer.num_rows, leaf.num_values, leaf.total_uncompressed_size,
@@ -112,10 +129,13 @@ def chunk_of(file: pq.ParquetFile, group: int, column: Lists) -> Chunk | None:
     )  # fmt: skip
 
 
-def read_lists(pages: Bytes, chunk: Chunk, kernel: Kernel) -> pa.ListArray | None:
-    """The column, from the `chunk.size` bytes of its pages and SLACK more; None where they have another form."""
+def read_lists(pages: Bytes, chunk: Chunk, kernel: Kernel, room: Room) -> pa.ListArray | None:
+    """The column, from the `chunk.size` bytes of its pages; None where they have another form.
+
+    Nothing of the answer is in those bytes or in the room.
+    """
     try:
-        return _Reading(pages, chunk, kernel).lists()
+        return _Reading(pages, chunk, kernel, room, Rows.of(chunk.rows)).lists()
     except _AnotherForm:
         return None
 
@@ -163,11 +183,9 @@ class _Reading:
     pages: Bytes
     chunk: Chunk
     kernel: Kernel
-    levels: int = 0
-    present: int = 0
+    room: Room
+    rows: Rows
     dictionary: npt.NDArray[Any] | None = None
-    starts: list[npt.NDArray[np.int64]] = field(default_factory=list)
-    firsts: list[Bytes] = field(default_factory=list)
 
     def lists(self) -> pa.ListArray:
         """All pages, one after another."""
@@ -177,7 +195,7 @@ class _Reading:
         values = np.frombuffer(memory, item)
         codec = _Codec(self.chunk.codec, self.chunk.plain_size, self.kernel)
         read, at = self.pages.data, 0
-        while self.levels < self.chunk.levels:
+        while self.rows.levels < self.chunk.levels:
             header, behind = _header(read[at : min(at + _HEADER_BYTES, self.chunk.size)])
             at += behind
             size = _number(header, 3)
@@ -186,7 +204,7 @@ class _Reading:
             at += size
             match _number(header, 1):
                 case kind if kind == _DICTIONARY_PAGE:
-                    _expect(self.dictionary is None and not self.levels)
+                    _expect(self.dictionary is None and not self.rows.levels)
                     self.dictionary = _dictionary(header, body, codec, item)
                 case kind if kind == _DATA_PAGE:
                     self._add(_page(header, body, codec), values)
@@ -194,28 +212,20 @@ class _Reading:
                     self._add(_page_v2(header, body, codec), values)
                 case _:
                     raise _AnotherForm
-        _expect(self.levels == self.chunk.levels and at == self.chunk.size)
+        _expect(self.rows.levels == self.chunk.levels and at == self.chunk.size)
         return self._array(memory)
 
     def _add(self, page: _Page, values: npt.NDArray[Any]) -> None:
         """The levels of a page, and its values behind those of the pages before it."""
-        _expect(page.count <= self.chunk.levels - self.levels)
-        repetitions = self._levels(page.repetitions, 1, page.count)
-        definitions = self._levels(page.definitions, 2, page.count)
-        starts = np.flatnonzero(repetitions == 0)
-        own = int(np.count_nonzero(definitions == _VALUE))
-        _expect(not np.count_nonzero(definitions == _NULL_ITEM))
-        _expect(page.rows is None or (page.rows == len(starts) and page.nulls == page.count - own))
-        self.starts.append(starts + self.levels)
-        self.firsts.append(definitions[starts])
-        self._values(page, values[self.present : self.present + own])
-        self.levels += page.count
-        self.present += own
-
-    def _levels(self, runs: Bytes, bits: int, count: int) -> Bytes:
-        out = np.empty(count + SLACK, np.uint8)
-        _expect(self.kernel.levels(_with_slack(runs), len(runs), bits, count, out))
-        return out[:count]
+        rows = self.rows
+        _expect(page.count <= self.chunk.levels - rows.levels)
+        count, present = rows.count, rows.values
+        repetitions = self._with_slack("repetitions", page.repetitions)
+        definitions = self._with_slack("definitions", page.definitions)
+        _expect(self.kernel.levels(repetitions, definitions, page.count, rows))
+        nulls = page.count - (rows.values - present)
+        _expect(page.rows is None or (page.rows == rows.count - count and page.nulls == nulls))
+        self._values(page, values[present : rows.values])
 
     def _values(self, page: _Page, into: npt.NDArray[Any]) -> None:
         if not len(into):
@@ -229,26 +239,34 @@ class _Reading:
         assert self.dictionary is not None
         _expect(len(page.values) > 0 and page.values[0] <= MOST_BITS)
         runs = page.values[1:]
-        _expect(self.kernel.values(_with_slack(runs), len(runs), int(page.values[0]), self.dictionary, into))
+        places = self._with_slack("places", runs)
+        _expect(self.kernel.values(places, len(runs), int(page.values[0]), self.dictionary, into))
+
+    def _with_slack(self, use: str, runs: Bytes) -> Bytes:
+        room = self.room.of(use, len(runs) + SLACK)
+        room[: len(runs)] = runs
+        return room
 
     def _array(self, memory: pa.Buffer) -> pa.ListArray:
         """The lists that levels tell of: a row has as many levels as it has items, or one."""
-        starts, firsts = np.concatenate(self.starts), np.concatenate(self.firsts)
-        _expect(len(starts) == self.chunk.rows and len(starts) > 0 and starts[0] == 0)
-        lengths = np.diff(starts, append=self.levels)
-        has_items = firsts == _VALUE
-        _expect(bool((lengths[~has_items] == 1).all()))
-        lengths[~has_items] = 0
-        offsets = np.zeros(len(lengths) + 1, np.int32)
-        np.cumsum(lengths, out=offsets[1:])
+        rows, starts, firsts = self.rows, self.rows.starts, self.rows.firsts
+        _expect(rows.count == self.chunk.rows and rows.count > 0 and starts[0] == 0)
+        ends = np.append(starts[1:], np.int32(rows.levels))
+        has_no_items = firsts != VALUE
+        without = np.count_nonzero(has_no_items)
+        nulls = 0
+        if without:
+            _expect(bool((ends[has_no_items] - starts[has_no_items] == 1).all()))
+            ends -= np.cumsum(has_no_items, dtype=np.int32)
+            there = firsts != NULL
+            nulls = rows.count - int(np.count_nonzero(there))
+        offsets = np.append(np.int32(0), ends)
         # So each level of a row that begins with a value is that of a value.
-        _expect(int(lengths.sum()) == self.present)
+        _expect(int(offsets[-1]) == rows.values)
         kind = self.chunk.kind
-        items = pa.Array.from_buffers(kind.value_type, self.present, [None, memory], 0)
-        there = firsts != _NULL
-        nulls = int(np.count_nonzero(~there))
+        items = pa.Array.from_buffers(kind.value_type, rows.values, [None, memory], 0)
         validity = pa.py_buffer(np.packbits(there, bitorder="little")) if nulls else None
-        return pa.Array.from_buffers(kind, len(lengths), [validity, pa.py_buffer(offsets)], nulls, children=[items])
+        return pa.Array.from_buffers(kind, rows.count, [validity, pa.py_buffer(offsets)], nulls, children=[items])
 
 
 def _page(header: Struct, body: Bytes, codec: _Codec) -> _Page:
@@ -293,14 +311,8 @@ def _dictionary(header: Struct, body: Bytes, codec: _Codec, item: np.dtype[Any])
     _expect(_number(about, 2) in (_PLAIN, _PLAIN_DICTIONARY))
     plain = codec.plain(body, _number(header, 2))
     _expect(len(plain) == _number(about, 1) * item.itemsize)
-    # A copy begins where such values may.
-    return np.frombuffer(plain.tobytes(), item)
-
-
-def _with_slack(runs: Bytes) -> Bytes:
-    room = np.zeros(len(runs) + SLACK, np.uint8)
-    room[: len(runs)] = runs
-    return room
+    # They begin anywhere; the kernel does not mind.
+    return plain.view(item)
 
 
 def _header(data: memoryview) -> tuple[Struct, int]:

@@ -12,7 +12,6 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
@@ -20,9 +19,9 @@ from daeda.errors import ChangedMeanwhile, InputError, first_line, refusal
 from daeda.storage.client import AT_ONCE
 from daeda.storage.location import is_object
 from daeda_data.loader.choice import leaves
-from daeda_data.loader.list_pages import Lists, chunk_of, list_columns, read_lists
+from daeda_data.loader.list_pages import Lists, Room, chunk_of, list_columns, read_lists
 from daeda_data.loader.order import RowGroup
-from daeda_data.loader.run_kernel import SLACK, kernel
+from daeda_data.loader.run_kernel import kernel
 from daeda_data.parts import DayPart, PartState
 
 # Files that are open at a time, each with its footer.
@@ -119,6 +118,7 @@ class _Opened:
     file: pq.ParquetFile
     source: pa.NativeFile
     lists: dict[str, Lists]
+    room: Room
     stack: ExitStack
 
     def read(self, group: int, columns: Sequence[str], *, threads: bool) -> pa.Table:
@@ -140,14 +140,14 @@ class _Opened:
         chunk = chunk_of(self.file, group, self.lists[name])
         if machine is None or chunk is None:
             return None
-        pages = np.empty(chunk.size + SLACK, np.uint8)
-        into, at = pages.data[: chunk.size], chunk.start
+        pages = self.room.of("pages", chunk.size)
+        into, at = pages.data, chunk.start
         while len(into):
             count = os.preadv(self.source.fileno(), [into], at)
             if not count:
                 return None
             into, at = into[count:], at + count
-        return read_lists(pages, chunk, machine)
+        return read_lists(pages, chunk, machine, self.room)
 
 
 class PartReader:
@@ -158,6 +158,7 @@ class PartReader:
         self._columns = list(columns)
         self._texts = frozenset(texts)
         self._threads = threads
+        self._room = Room()
         self._open: OrderedDict[int, _Opened] = OrderedDict()
 
     def read(self, group: RowGroup) -> pa.Table:
@@ -183,7 +184,7 @@ class PartReader:
             file = _open(source, self._texts, stack, is_remote=is_object(part.path))
             # Objects are read by pyarrow alone, which asks for all columns at once.
             own = [] if is_object(part.path) or kernel() is None else self._columns
-            opened = _Opened(file, source, list_columns(file, own), stack.pop_all())
+            opened = _Opened(file, source, list_columns(file, own), self._room, stack.pop_all())
         self._open[number] = opened
         return opened
 

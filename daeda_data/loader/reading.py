@@ -14,11 +14,12 @@ import pyarrow as pa
 from daeda.errors import InputError
 from daeda_data.loader.batch import Columns, Piece
 from daeda_data.loader.choice import Choice, Column, Items, Value, Vector
+from daeda_data.loader.memory import Memory
 from daeda_data.loader.order import Order, RowGroup, Segment, Window, permutation_of, windows
 from daeda_data.loader.parts import PartReader, Parts
 from daeda_data.loader.read_ahead import ReadAhead
 from daeda_data.loader.stored import Chunks, Flat, Indices, Ragged, Stored, Values, Vectors, in_order, joined
-from daeda_data.loader.values import fixed_width, values_as_read, values_of
+from daeda_data.loader.values import fixed_width, validity_of, values_as_read, values_of
 
 # The row group that becomes rows of a window, and the one that is decoded meanwhile.
 _ROW_GROUPS = 2
@@ -31,6 +32,7 @@ class Block:
     columns: tuple[Stored, ...]
     days: npt.NDArray[np.datetime64]
     begin: int
+    memory: Memory
 
     @property
     def rows(self) -> int:
@@ -39,7 +41,7 @@ class Block:
 
     def piece(self, first: int, last: int) -> Piece:
         """Rows `first` to `last` (without it)."""
-        columns = Columns()
+        columns = Columns(self.memory)
         for column in self.columns:
             column.give(first, last, columns)
         return Piece(last - first, columns, self.days[first:last])
@@ -57,6 +59,8 @@ class Blocks:
         self._dimensions = dimensions
         self._threads = threads
         self._last: tuple[RowGroup, tuple[Stored, ...]] | None = None
+        # Of a column no more is in memory at a time: where rows begin and end, in two windows.
+        self._memory = Memory(4 * len(choice.columns))
 
     def read(self, segments: list[Segment], order: Order, given: int) -> Generator[Block]:
         """The windows behind the rows that were given already."""
@@ -89,15 +93,14 @@ class Blocks:
         sizes = [segment.rows for segment in window.segments]
         if not window.shuffled:
             chunks = Chunks.behind_each_other(sizes)
-            return Block(tuple(joined(column, chunks) for column in parts), days, begin)
+            return Block(tuple(joined(column, chunks, self._memory) for column in parts), days, begin, self._memory)
         order = permutation_of(window, settings)
         chunks = Chunks.in_order(sizes, order)
-        space = np.empty(len(order), np.int64)
         columns: list[Stored] = []
         while parts:
             # What is put in order needs its parts no more.
-            columns.append(in_order(parts.pop(0), order, chunks, space))
-        return Block(tuple(columns), days.take(order), begin)
+            columns.append(in_order(parts.pop(0), order, chunks, self._memory))
+        return Block(tuple(columns), days.take(order), begin, self._memory)
 
     def _columns_of(self, group: RowGroup, tables: Iterator[pa.Table]) -> tuple[Stored, ...]:
         if self._last is None or self._last[0] != group:
@@ -187,12 +190,10 @@ def _lists(array: pa.Array) -> tuple[pa.Array, Indices, Indices, npt.NDArray[np.
     wide = pa.types.is_large_list(array.type)
     offsets = fixed_width(array.offsets, np.dtype(np.int64 if wide else np.int32)).astype(np.int64)
     starts, lengths = offsets[:-1], np.diff(offsets)
-    present = None
-    if array.null_count:
-        present = array.is_valid().to_numpy(zero_copy_only=False)
-        if lengths[~present].any():
-            # Items below NULL are nobody's, and whoever writes the array anew leaves them out.
-            return _lists(array.take(pa.array(np.arange(len(array)))))
+    present = validity_of(array)
+    if present is not None and lengths[~present].any():
+        # Items below NULL are nobody's, and whoever writes the array anew leaves them out.
+        return _lists(array.take(pa.array(np.arange(len(array)))))
     return array, starts, lengths, present
 
 

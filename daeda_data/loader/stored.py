@@ -18,6 +18,7 @@ import numpy.typing as npt
 from daeda_data.loader import row_kernel
 from daeda_data.loader.batch import Array, Columns, Mask
 from daeda_data.loader.choice import Pad
+from daeda_data.loader.memory import Memory
 from daeda_data.loader.values import fill
 
 Indices: TypeAlias = npt.NDArray[np.int64]
@@ -96,19 +97,21 @@ class Flat:
         into.masks[self.name] = np.ones(last - first, np.bool_) if mask is None else mask[first:last]
 
     @staticmethod
-    def joined(parts: Sequence[Flat]) -> Flat:
+    def joined(parts: Sequence[Flat], memory: Memory) -> Flat:
         """Rows behind each other."""
-        mask = _joined_masks([part.values.mask for part in parts], [len(part.values.array) for part in parts])
+        arrays = [part.values.array for part in parts]
+        mask = _joined_masks([part.values.mask for part in parts], [len(array) for array in arrays], memory)
         if len(parts) == 1 and mask is None:
             return parts[0]
-        return Flat._filled(parts[0].name, np.concatenate([part.values.array for part in parts]), mask)
+        return Flat._filled(parts[0].name, memory.joined(arrays), mask)
 
     @staticmethod
-    def in_order(parts: Sequence[Flat], order: Indices, space: Array) -> Flat:
-        """Rows behind each other, and then in an order; `space` is where they stand behind each other."""
-        array = _in_order([part.values.array for part in parts], order, space)
-        mask = _joined_masks([part.values.mask for part in parts], [len(part.values.array) for part in parts])
-        return Flat._filled(parts[0].name, array, None if mask is None else mask.take(order))
+    def in_order(parts: Sequence[Flat], order: Indices, memory: Memory) -> Flat:
+        """Rows behind each other, and then in an order."""
+        arrays = [part.values.array for part in parts]
+        array = memory.taken(arrays[0] if len(arrays) == 1 else memory.joined(arrays), order)
+        mask = _joined_masks([part.values.mask for part in parts], [len(array) for array in arrays], memory)
+        return Flat._filled(parts[0].name, array, None if mask is None else memory.taken(mask, order))
 
     @staticmethod
     def _filled(name: str, own: Array, mask: Mask | None) -> Flat:
@@ -142,16 +145,16 @@ class Vectors:
             return Vectors(self.name, (matrix[first:last],), None)
         return Vectors(self.name, (matrix,), self.places[first:last])
 
-    def in_order(self, order: Indices, chunks: Chunks) -> Vectors:
+    def in_order(self, order: Indices, chunks: Chunks, memory: Memory) -> Vectors:
         """The rows in another order."""
-        places = order if self.places is None else self.places.take(order)
+        places = order if self.places is None else memory.taken(self.places, order)
         return replace(self, places=places, chunks=None if self.chunks is None else chunks)
 
     def give(self, first: int, last: int, into: Columns) -> None:
         """Put a range of rows into a batch; a row without a vector has zeros."""
-        into.arrays[self.name], into.masks[self.name] = self._given(first, last)
+        into.arrays[self.name], into.masks[self.name] = self._given(first, last, into.memory)
 
-    def _given(self, first: int, last: int) -> tuple[Array, Mask]:
+    def _given(self, first: int, last: int, memory: Memory) -> tuple[Array, Mask]:
         if self.places is None:
             return self.matrices[0][first:last], np.ones(last - first, np.bool_)
         places = self.places[first:last]
@@ -160,7 +163,7 @@ class Vectors:
         shape, kind = (len(places), self.matrices[0].shape[1]), self.matrices[0].dtype
         code = row_kernel.kernel()
         if code is not None:
-            matrix, width = np.empty(shape, kind), shape[1]
+            matrix, width = memory.array(shape, kind), shape[1]
             items = [own.reshape(-1) for own in self.matrices]
             numbers = None if self.chunks is None else self.chunks.numbers[first:last]
             # A row without a vector is at -1, and takes nothing from there.
@@ -175,11 +178,11 @@ class Vectors:
         return matrix, present
 
     @staticmethod
-    def joined(parts: Sequence[Vectors], chunks: Chunks) -> Vectors:
+    def joined(parts: Sequence[Vectors], chunks: Chunks, memory: Memory) -> Vectors:
         """Rows behind each other."""
         places = [np.arange(part.rows) if part.places is None else part.places for part in parts]
         matrices = tuple(matrix for part in parts for matrix in part.matrices)
-        return Vectors(parts[0].name, matrices, np.concatenate(places), chunks)
+        return Vectors(parts[0].name, matrices, memory.joined(places), chunks)
 
 
 @dataclass(frozen=True)
@@ -210,13 +213,13 @@ class Ragged:
         present = None if self.present is None else self.present[first:last]
         return replace(self, starts=self.starts[first:last], lengths=self.lengths[first:last], present=present)
 
-    def in_order(self, order: Indices, chunks: Chunks) -> Ragged:
+    def in_order(self, order: Indices, chunks: Chunks, memory: Memory) -> Ragged:
         """The rows in another order."""
         return replace(
             self,
-            starts=self.starts.take(order),
-            lengths=self.lengths.take(order),
-            present=None if self.present is None else self.present.take(order),
+            starts=memory.taken(self.starts, order),
+            lengths=memory.taken(self.lengths, order),
+            present=None if self.present is None else memory.taken(self.present, order),
             chunks=None if self.chunks is None else chunks,
             as_they_lie=False,
         )
@@ -266,7 +269,7 @@ class Ragged:
         there: Mask = positions < kept.astype(positions.dtype)[:, None]
         code = row_kernel.kernel()
         for number_of_field, (name, by_chunk) in enumerate(self.fields.items()):
-            array = np.empty((len(kept), pad.width), by_chunk[0].array.dtype)
+            array = into.memory.array((len(kept), pad.width), by_chunk[0].array.dtype)
             mask = there if number_of_field == 0 and len(self.fields) == 1 else there.copy()
             # Zeros are what stands for padding, and for no item that is NULL or of a time.
             if code is not None and array.dtype.kind != "M" and all(values.mask is None for values in by_chunk):
@@ -285,15 +288,15 @@ class Ragged:
             into.arrays[name], into.masks[name] = array, mask
 
     @staticmethod
-    def joined(parts: Sequence[Ragged], chunks: Chunks) -> Ragged:
+    def joined(parts: Sequence[Ragged], chunks: Chunks, memory: Memory) -> Ragged:
         """Rows behind each other."""
         first = parts[0]
         return Ragged(
             first.name,
-            np.concatenate([part.starts for part in parts]),
-            np.concatenate([part.lengths for part in parts]),
+            memory.joined([part.starts for part in parts]),
+            memory.joined([part.lengths for part in parts]),
             {name: tuple(values for part in parts for values in part.fields[name]) for name in first.fields},
-            _joined_masks([part.present for part in parts], [part.rows for part in parts]),
+            _joined_masks([part.present for part in parts], [part.rows for part in parts], memory),
             first.pad,
             chunks,
         )
@@ -302,38 +305,29 @@ class Ragged:
 Stored: TypeAlias = Flat | Vectors | Ragged
 
 
-def joined(parts: Sequence[Stored], chunks: Chunks) -> Stored:
+def joined(parts: Sequence[Stored], chunks: Chunks, memory: Memory) -> Stored:
     """Rows of one column behind each other, each part a chunk; what has no NULL and is one part is not copied."""
     match parts[0]:
         case Flat():
-            return Flat.joined([part for part in parts if isinstance(part, Flat)])
+            return Flat.joined([part for part in parts if isinstance(part, Flat)], memory)
         case first:
-            return first if len(parts) == 1 else _joined(parts, chunks)
+            return first if len(parts) == 1 else _joined(parts, chunks, memory)
 
 
-def in_order(parts: Sequence[Stored], order: Indices, chunks: Chunks, space: Array) -> Stored:
-    """Rows of one column behind each other, and then in an order; `space` is memory of 8 bytes a row."""
+def in_order(parts: Sequence[Stored], order: Indices, chunks: Chunks, memory: Memory) -> Stored:
+    """Rows of one column behind each other, and then in an order, which has each of them once."""
     match parts[0]:
         case Flat():
-            return Flat.in_order([part for part in parts if isinstance(part, Flat)], order, space)
+            return Flat.in_order([part for part in parts if isinstance(part, Flat)], order, memory)
         case first:
-            return (first if len(parts) == 1 else _joined(parts, chunks)).in_order(order, chunks)
+            whole = first if len(parts) == 1 else _joined(parts, chunks, memory)
+            return whole.in_order(order, chunks, memory)
 
 
-def _joined(parts: Sequence[Stored], chunks: Chunks) -> Vectors | Ragged:
+def _joined(parts: Sequence[Stored], chunks: Chunks, memory: Memory) -> Vectors | Ragged:
     if isinstance(parts[0], Vectors):
-        return Vectors.joined([part for part in parts if isinstance(part, Vectors)], chunks)
-    return Ragged.joined([part for part in parts if isinstance(part, Ragged)], chunks)
-
-
-def _in_order(arrays: Sequence[Array], order: Indices, space: Array) -> Array:
-    if len(arrays) == 1:
-        return arrays[0].take(order)
-    kind = arrays[0].dtype
-    behind_each_other = space.view(np.uint8)[: len(order) * kind.itemsize].view(kind)
-    np.concatenate(arrays, out=behind_each_other)
-    # With `raise` numpy would fill a copy of `out`; `order` has each row once.
-    return behind_each_other.take(order, out=np.empty(len(order), kind), mode="clip")
+        return Vectors.joined([part for part in parts if isinstance(part, Vectors)], chunks, memory)
+    return Ragged.joined([part for part in parts if isinstance(part, Ragged)], chunks, memory)
 
 
 def _or_all(mask: Mask | None, count: int) -> Mask:
@@ -390,9 +384,7 @@ def _clear(array: Array, mask: Mask) -> None:
     np.copyto(array, empty, where=~mask, casting="unsafe")
 
 
-def _joined_masks(masks: Sequence[Mask | None], sizes: Sequence[int]) -> Mask | None:
+def _joined_masks(masks: Sequence[Mask | None], sizes: Sequence[int], memory: Memory) -> Mask | None:
     if all(mask is None for mask in masks):
         return None
-    return np.concatenate(
-        [np.ones(size, np.bool_) if mask is None else mask for mask, size in zip(masks, sizes, strict=True)]
-    )
+    return memory.joined([_or_all(mask, size) for mask, size in zip(masks, sizes, strict=True)])

@@ -48,10 +48,26 @@ def values_of(array: pa.Array, words: Words | None, empty: float) -> tuple[Array
 
 def values_as_read(array: pa.Array, words: Words | None) -> tuple[Array, Mask | None]:
     """The same, not copied, and with anything where there is no value."""
-    mask: Mask | None = None
-    if array.null_count:
-        mask = array.is_valid().to_numpy(zero_copy_only=False)
-    return _filled(array, words), mask
+    return _filled(array, words), validity_of(array)
+
+
+def validity_of(array: pa.Array) -> Mask | None:
+    """Where there is a value; None where each is there."""
+    if not array.null_count:
+        return None
+    bits = array.buffers()[0]
+    return array.is_valid().to_numpy(zero_copy_only=False) if bits is None else _bools(bits, array)
+
+
+def _bools(bits: pa.Buffer | None, array: pa.Array) -> Mask:
+    """Bits of an array as bytes; pyarrow takes each by itself."""
+    if bits is None:
+        # Of an array without any item there may be none.
+        return np.zeros(len(array), np.bool_)
+    first, count = array.offset, len(array)
+    flat = np.unpackbits(np.frombuffer(bits, np.uint8), axis=0, count=first + count, bitorder="little")
+    mask: Mask = flat[first:].view(np.bool_)
+    return mask
 
 
 def fill(values: Array, mask: Mask, empty: float) -> None:
@@ -84,8 +100,8 @@ def _filled(array: pa.Array, words: Words | None) -> Array:
         return words.codes(array)
     types = pa.types
     if types.is_boolean(kind):
-        truths: Array = pc.fill_null(array, False).to_numpy(zero_copy_only=False)
-        return truths
+        whole = pc.fill_null(array, False)
+        return _bools(whole.buffers()[1], whole)
     if types.is_date32(kind):
         return fixed_width(array, np.dtype(np.int32)).astype("datetime64[D]")
     if types.is_timestamp(kind):

@@ -15,8 +15,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from daeda_data.loader import list_pages, parts
-from daeda_data.loader.list_pages import chunk_of, list_columns, read_lists
-from daeda_data.loader.run_kernel import SLACK, kernel
+from daeda_data.loader.list_pages import Room, chunk_of, list_columns, read_lists
+from daeda_data.loader.run_kernel import kernel
 from enrich.part.vector_parquet import VECTORS, VectorFile
 from tests.budget import examples
 from tests.daeda_data.loader.made import publish
@@ -30,14 +30,19 @@ def by_pages(content: bytes, name: str = "lists") -> list[pa.ListArray | None]:
     assert machine is not None
     file = pq.ParquetFile(pa.BufferReader(content))
     columns = list_columns(file, [name])
-    found = []
+    found: list[pa.ListArray | None] = []
+    room = Room()
     for group in range(file.num_row_groups):
         chunk = chunk_of(file, group, columns[name]) if name in columns else None
         if chunk is None:
             found.append(None)
             continue
-        pages = content[chunk.start : chunk.start + chunk.size] + b"\xff" * SLACK
-        found.append(read_lists(np.frombuffer(pages, np.uint8), chunk, machine))
+        pages = room.of("pages", chunk.size)
+        pages[:] = np.frombuffer(content, np.uint8, chunk.size, chunk.start)
+        found.append(read_lists(pages, chunk, machine, room))
+    for use in ("pages", "repetitions", "definitions", "places"):
+        # The next column has that memory, and none of these does.
+        room.of(use, 1 << 16).fill(255)
     return found
 
 

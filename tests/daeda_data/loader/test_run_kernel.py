@@ -13,7 +13,7 @@ import pytest
 
 from daeda.dataset.thrift import varint
 from daeda_data.loader import row_kernel, run_kernel
-from daeda_data.loader.run_kernel import SLACK, Bytes, Kernel, kernel
+from daeda_data.loader.run_kernel import EMPTY, NULL, NULL_ITEM, SLACK, VALUE, Bytes, Kernel, Rows, kernel
 from tests.budget import examples
 
 
@@ -49,11 +49,25 @@ def room(runs: bytes) -> Bytes:
     return np.frombuffer(runs + b"\xff" * SLACK, np.uint8)
 
 
-def read_levels(machine: Kernel, runs: bytes, bits: int, count: int) -> list[int] | None:
-    out = np.full(count + SLACK + 8, 77, np.uint8)
-    right = machine.levels(room(runs), len(runs), bits, count, out[: count + SLACK])
-    assert (out[count + SLACK :] == 77).all()
-    return out[:count].tolist() if right else None
+def read_rows(machine: Kernel, pages: Sequence[tuple[bytes, bytes, int]], most: int) -> Rows | None:
+    """What the levels of pages tell of rows, for so many of which there is room."""
+    starts, firsts = np.full(most + 1, 77, np.int32), np.full(most + 1, 77, np.uint8)
+    rows = Rows(starts[:most], firsts[:most])
+    right = all(machine.levels(room(reps), room(defs), count, rows) for reps, defs, count in pages)
+    assert starts[most] == firsts[most] == 77
+    return rows if right else None
+
+
+def levels_by_chance(choice: random.Random) -> tuple[list[int], list[int]]:
+    """Levels of both kinds, long runs of one among them, no item NULL."""
+    repetitions, definitions = [], []
+    for _ in range(choice.randint(1, 8)):
+        length = choice.choice([1, 3, 40, 130])
+        again, level = choice.randrange(2), choice.choice([NULL, EMPTY, VALUE])
+        mixed = choice.random() < 0.5
+        repetitions += [choice.randrange(2) if mixed else again for _ in range(length)]
+        definitions += [choice.choice([NULL, EMPTY, VALUE]) if mixed else level for _ in range(length)]
+    return repetitions, definitions
 
 
 def read_values(
@@ -65,18 +79,48 @@ def read_values(
     return out[:count].tolist() if right else None
 
 
-@pytest.mark.parametrize("bits", [1, 2])
-def test_levels_are_those_that_were_written(bits: int, machine: Kernel) -> None:
-    choice = random.Random(bits)
+def test_levels_tell_where_rows_begin_and_with_what(machine: Kernel) -> None:
+    choice = random.Random(1)
     for _ in range(examples(600)):
-        # Long runs of one level, as lists have them.
-        numbers = [choice.randrange(1 << bits)] * choice.randint(0, 40)
-        numbers += [choice.randrange(1 << bits) for _ in range(choice.randint(0, 40))]
-        runs = runs_of(numbers, bits, choice, choice.randint(0, 3))
-        assert read_levels(machine, runs, bits, len(numbers)) == numbers
-        assert read_levels(machine, runs + b"\x02", bits, len(numbers)) is None
-        for end in range(len(runs)):
-            assert read_levels(machine, runs[:end], bits, len(numbers)) is None
+        repetitions, definitions = levels_by_chance(choice)
+        count, pages, first = len(repetitions), [], 0
+        while first < count:
+            # A page may begin in the middle of a row.
+            last = min(count, first + choice.choice([count, 1, 9, 64, 200]))
+            pages.append((
+                runs_of(repetitions[first:last], 1, choice, choice.randint(0, 3)),
+                runs_of(definitions[first:last], 2, choice, choice.randint(0, 3)), last - first,
+            ))  # fmt: skip
+            first = last
+        starts = [place for place, level in enumerate(repetitions) if level == 0]
+        rows = read_rows(machine, pages, len(starts) + choice.choice([0, 5]))
+        assert rows is not None
+        assert rows.starts[: rows.count].tolist() == starts
+        assert rows.firsts[: rows.count].tolist() == [definitions[start] for start in starts]
+        assert (rows.count, rows.levels, rows.values) == (len(starts), count, definitions.count(VALUE))
+        if starts:
+            assert read_rows(machine, pages, len(starts) - 1) is None
+
+
+def test_levels_that_end_too_late_or_too_early_are_refused(machine: Kernel) -> None:
+    choice = random.Random(2)
+    for _ in range(examples(100)):
+        repetitions, definitions = levels_by_chance(choice)
+        count = len(repetitions)
+        both = runs_of(repetitions, 1, choice), runs_of(definitions, 2, choice)
+        for kind, runs in enumerate(both):
+            for wrong in (runs + b"\x02", *(runs[:end] for end in range(len(runs)))):
+                reps, defs = (wrong, both[1]) if kind == 0 else (both[0], wrong)
+                assert read_rows(machine, [(reps, defs, count)], count) is None
+
+
+def test_an_item_that_is_null_is_refused(machine: Kernel) -> None:
+    choice = random.Random(3)
+    for _ in range(examples(200)):
+        repetitions, definitions = levels_by_chance(choice)
+        definitions[choice.randrange(len(definitions))] = NULL_ITEM
+        page = runs_of(repetitions, 1, choice), runs_of(definitions, 2, choice), len(repetitions)
+        assert read_rows(machine, [page], len(repetitions)) is None
 
 
 @pytest.mark.parametrize("size", [2, 4, 8])
@@ -112,7 +156,9 @@ def test_values_are_those_of_the_dictionary(size: int, machine: Kernel) -> None:
     ],
 )
 def test_what_is_no_run_is_refused(runs: bytes, machine: Kernel) -> None:
-    assert read_levels(machine, runs, 1, 8) is None
+    of_ones = b"\x10\x01"
+    assert read_rows(machine, [(runs, of_ones, 8)], 20) is None
+    assert read_rows(machine, [(of_ones, runs, 8)], 20) is None or runs == b"\x10\x02"
 
 
 def test_the_size_of_a_block_of_lz4(machine: Kernel) -> None:

@@ -15,6 +15,7 @@ from daeda.errors import InputError, UsageError
 from daeda_data import dataset
 from daeda_data.loader.batch import Batch
 from daeda_data.loader.choice import Pad
+from daeda_data.loader.values import validity_of, values_as_read
 from daeda_data.training_data import TrainingData
 from tests.daeda_data.days import day_of, publish_by_hand
 from tests.daeda_data.loader.made import expected_rows, keys_of, publish, rows_of_batch
@@ -248,3 +249,18 @@ def test_days_of_other_types_are_not_mixed(tmp_path: Path) -> None:
         InputError, match=r"part-1-0.parquet is not like .*part-0-0.parquet: 'row' is int32, and int64 "
     ):
         opened.batches(1)
+
+
+@pytest.mark.parametrize("kind", [pa.bool_(), pa.int64(), pa.string()])
+def test_bits_of_any_part_of_an_array(kind: pa.DataType) -> None:
+    items = [None if row % 7 == 3 else row % 3 == 0 for row in range(60)]
+    whole = pa.array(items).cast(kind)
+    for first in range(0, 60, 5):
+        for length in (0, 1, 8, 13):
+            mask = validity_of(whole.slice(first, length))
+            expected = [item is not None for item in items[first : first + length]]
+            assert (mask is None and all(expected)) or (mask is not None and mask.tolist() == expected)
+            if kind == pa.bool_():
+                values, _ = values_as_read(whole.slice(first, length), None)
+                assert values.tolist() == [bool(item) for item in items[first : first + length]]
+    assert not len(values_as_read(pa.array([], pa.bool_()), None)[0])

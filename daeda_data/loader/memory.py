@@ -1,0 +1,77 @@
+"""Memory for the arrays of windows and batches, which is used again once nobody has an array that lies in it.
+
+The system clears each page of fresh memory, and that takes as long as filling it: a fifth of the processor time of an
+epoch (docs/decisions/0074).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from math import prod
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+Array = npt.NDArray[Any]
+
+# What is smaller comes from Python's and the system's own stores, which keep it.
+_SMALLEST = 1 << 16
+# What is asked of the system at once: numpy asks for large pages then, of which there are fewer to clear.
+_TOGETHER = 1 << 24
+
+
+class Memory:
+    """Arrays with anything in them. For any thread.
+
+    Of each size `most` pieces that nobody has are kept, or as many as are asked of the system at once (16 MiB).
+    """
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._kept: dict[int, list[Array]] = {}
+
+    def array(self, shape: tuple[int, ...], kind: npt.DTypeLike) -> Array:
+        """An array of a shape, in memory that nobody else has until it and all its views are gone."""
+        kind = np.dtype(kind)
+        size = prod(shape) * kind.itemsize
+        if size < _SMALLEST:
+            return np.empty(shape, kind)
+        # Sizes of one power of two share their pieces; what is not written to takes no room.
+        room = 1 << (size - 1).bit_length()
+        kept = self._kept.setdefault(room, [])
+        try:
+            own = kept.pop()
+        except IndexError:
+            own, *others = np.split(np.empty(max(room, _TOGETHER), np.uint8), max(1, _TOGETHER // room))
+            kept += others
+        most = max(self._most, _TOGETHER // room)
+        return np.asarray(_Lent(own, kept, most))[:size].view(kind).reshape(shape)
+
+    @property
+    def kept(self) -> dict[int, int]:
+        """How many pieces of each size nobody has."""
+        return {size: len(pieces) for size, pieces in self._kept.items() if pieces}
+
+    def joined(self, arrays: Sequence[Array]) -> Array:
+        """Arrays of one type behind each other."""
+        return np.concatenate(arrays, out=self.array((sum(map(len, arrays)),), arrays[0].dtype))
+
+    def taken(self, array: Array, order: npt.NDArray[np.int64]) -> Array:
+        """Items of an array, which has them all, in an order."""
+        # With `raise` numpy would fill a copy of `out`.
+        return array.take(order, out=self.array((len(order),), array.dtype), mode="clip")
+
+
+class _Lent:
+    """What arrays in a piece of memory have as their base: with the last of them the piece is given back."""
+
+    def __init__(self, own: Array, kept: list[Array], most: int) -> None:
+        self._own = own
+        self._kept = kept
+        self._most = most
+        self.__array_interface__: dict[str, Any] = own.__array_interface__
+
+    def __del__(self) -> None:
+        if len(self._kept) < self._most:
+            self._kept.append(self._own)

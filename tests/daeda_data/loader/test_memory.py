@@ -1,0 +1,88 @@
+"""Memory that is used again: never while anybody has an array in it, and no more of it than is said."""
+
+from __future__ import annotations
+
+import random
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from daeda_data.loader import memory
+from daeda_data.loader.memory import Memory
+from tests.budget import examples
+from tests.daeda_data.loader.made import publish
+
+KINDS = ["bool", "u2", "i8", "f2", "M8[us]"]
+
+
+def address(array: np.ndarray[Any, Any]) -> int:
+    return int(array.__array_interface__["data"][0])
+
+
+def test_no_two_arrays_share_memory() -> None:
+    choice, own = random.Random(1), Memory(3)
+    # Views keep their memory, whoever has them: each is full of a number of its own.
+    had: list[tuple[np.ndarray[Any, Any], int]] = []
+    for number in range(examples(400)):
+        kind = np.dtype(choice.choice(KINDS))
+        shape = choice.choice([(choice.randint(0, 300_000),), (choice.randint(1, 3_000), 32)])
+        array = own.array(shape, kind)
+        assert (array.shape, array.dtype) == (shape, kind)
+        assert array.flags.writeable
+        assert array.flags.c_contiguous
+        assert array.flags.aligned
+        whole = array.view(np.uint8)
+        whole.fill(number % 251)
+        had.append((whole[len(whole) // 3 :], number % 251))
+        if len(had) > 6:
+            view, of_its_own = had.pop(choice.randrange(len(had)))
+            assert (view == of_its_own).all()
+
+
+def test_memory_that_nobody_has_is_used_again() -> None:
+    own = Memory(2)
+    first = own.array((100_000,), np.int64)
+    where, view = address(first), first[10:20]
+    del first
+    others = [own.array((100_000,), np.int64) for _ in range(20)]
+    assert where not in map(address, others)
+    del view
+    # As large but for rounding, and of another type.
+    assert address(own.array((900_000,), np.uint8)) == where
+
+
+def test_no_more_is_kept_than_is_said() -> None:
+    own = Memory(2)
+    arrays = [own.array((20 << 20,), np.uint8) for _ in range(5)]
+    assert own.kept == {}
+    arrays.clear()
+    assert own.kept == {32 << 20: 2}
+
+
+@pytest.mark.parametrize("count", [0, 1, 5, 40_000])
+def test_arrays_behind_each_other_and_in_an_order(count: int) -> None:
+    own, chance = Memory(2), np.random.default_rng(count)
+    parts = [chance.integers(0, 1 << 60, count), chance.integers(0, 1 << 60, 3)]
+    joined = own.joined(parts)
+    assert joined.tolist() == [*parts[0].tolist(), *parts[1].tolist()]
+    order = chance.permutation(len(joined))
+    items = joined.tolist()
+    assert own.taken(joined, order).tolist() == [items[place] for place in order.tolist()]
+
+
+def test_batches_that_are_kept_stay_as_they_are(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(memory, "_SMALLEST", 2)
+    monkeypatch.setattr(memory, "_TOGETHER", 64)
+    data = publish(tmp_path, [[30, 5], [20, 0, 40]])
+    settings: dict[str, Any] = {"columns": ["row", "seen", "vector"], "window_rows": 16}
+
+    def copies(batch: Any) -> dict[str, bytes]:
+        return {name: array.tobytes() for name, array in {**batch.arrays, **batch.lengths, **batch.masks}.items()}
+
+    for seed in (None, 1):
+        for pad in ({}, {"seen": 8}):
+            kept = list(data.batches(9, seed, pad=pad, **settings))
+            alone = [copies(batch) for batch in data.batches(9, seed, pad=pad, **settings)]
+            assert [copies(batch) for batch in kept] == alone
