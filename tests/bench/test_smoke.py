@@ -28,7 +28,7 @@ SYSTEMS = {
     "catalogue": {"daeda"},
     "extend": {"its own service", "add one column", "rename one column", "rebuild"},
     "statistics": {"daeda", "statistics"},
-    "loader": {"daeda", "pyarrow_alone", "daeda_long_epoch"},
+    "loader": {"daeda", "pyarrow_alone", "daeda_enriched", "pyarrow_enriched", "daeda_long_epoch"},
     "startup": {"daeda_help", "daeda_plan", "daeda_plan_14_days", "daeda_one_day", "daeda_check", "daeda_preview"},
     "ray_start": {"as_is", "with_all"},
     "importing": {"daeda", "daeda_5_times_the_rows"},
