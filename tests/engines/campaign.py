@@ -193,7 +193,7 @@ class Campaign:
         self._run = None
         assert code in ENDS[kind], f"exit code {code}: {self._said()}"
         assert "Traceback" not in self._said(), self._said()
-        wait_until("an end of all days at work", lambda: not self._holding(), SECONDS_TO_END)
+        wait_until("an end of all days at work", lambda: not self._holding(), _seconds_to_end())
         if kind == "job manager":
             self._restart_job_manager()
         else:
@@ -207,7 +207,7 @@ class Campaign:
         self._open.clear()
 
     def _wait_for_no_job(self) -> None:
-        wait_until("an end of Flink's job", lambda: not self._site.cluster.running(), SECONDS_TO_END)
+        wait_until("an end of Flink's job", lambda: not self._site.cluster.running(), _seconds_to_end())
 
     def _said(self) -> str:
         return self._stderr.read_text(errors="replace")[-1500:]
@@ -262,6 +262,11 @@ class Campaign:
                 self._site.cluster.cancel(job)
             self._wait_for_no_job()
         shutil.rmtree(self._output, ignore_errors=True)
+
+
+def _seconds_to_end() -> float:
+    """In no time more than the machine takes for all that it does."""
+    return SECONDS_TO_END * max(1.0, os.getloadavg()[0] / (os.cpu_count() or 1))
 
 
 def record(path: Path, seed: int, done: int, tally: Tally, hosts: int, seconds: float) -> None:

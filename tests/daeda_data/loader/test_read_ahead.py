@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import itertools
 import os
 import threading
 from collections.abc import Generator
@@ -126,3 +127,42 @@ def test_an_iterator_is_of_one_process(tmp_path: Path, monkeypatch: pytest.Monke
     with pytest.raises(RuntimeError, match="open one in each process"):
         next(batches)
     batches.close()
+
+
+def drained(reader: ReadAhead[int], came: list[int]) -> threading.Thread:
+    """A thread that takes items until there are none."""
+    thread = threading.Thread(target=lambda: came.extend(reader), daemon=True)
+    thread.start()
+    return thread
+
+
+def test_threads_that_share_a_reader_have_each_item_once_and_all_end() -> None:
+    reader = reader_of(Source(200))
+    came: list[list[int]] = [[], [], []]
+    threads = [drained(reader, items) for items in came]
+    for thread in threads:
+        thread.join(60)
+    assert not any(thread.is_alive() for thread in threads)
+    assert sorted(itertools.chain(*came)) == list(range(200))
+
+
+def test_who_waits_for_an_item_has_the_end_of_a_reader_that_is_closed() -> None:
+    go_on = threading.Event()
+
+    def slow() -> Generator[int]:
+        yield 0
+        go_on.wait(60)
+        yield 1
+
+    reader = ReadAhead(slow(), 2, "test")
+    came: list[int] = []
+    waiting = drained(reader, came)
+    while not came:
+        waiting.join(0.01)
+    closing = threading.Thread(target=reader.close, daemon=True)
+    closing.start()
+    go_on.set()
+    for thread in (closing, waiting):
+        thread.join(60)
+        assert not thread.is_alive()
+    assert came in ([0], [0, 1])
