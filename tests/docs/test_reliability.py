@@ -46,9 +46,19 @@ def test_the_kills_on_a_cluster_of_flink_are_those_that_were_recorded() -> None:
     survived = sum(one["kills_survived"] for one in ranges)
     assert f"| kills on a cluster of Flink survived, by seed | {survived} |" in PAGE
     # Whatever else a kill did would be a loss.
-    ended = [end for one in ranges for end in one["lost"]]
-    assert all(re.match(r"kill \d+ \([\w ]+\): exit code 1: ", end) and "(--worker-timeout)" in end for end in ended)
-    assert f"| kills there that ended the run, by `--worker-timeout`, and lost nothing | {len(ended)} |" in PAGE
+    lost = [end for one in ranges for end in one["lost"]]
+    ended = [
+        end for end in lost if re.match(r"kill \d+ \([\w ]+\): exit code 1: ", end) and "(--worker-timeout)" in end
+    ]
+    late = [end for end in lost if re.fullmatch(r"kill \d+ \([\w ]+\): an end of Flink's job: not within 10 s", end)]
+    assert len(lost) == len(ended) + len(late)
+    assert not any("--worker-timeout" in end for one in ranges if "jobs_submitted_anew" in one for end in one["lost"])
+    assert re.search(rf"^\| kills there that ended the run, .*\| {len(ended)} \| ", PAGE, re.MULTILINE)
+    assert re.search(
+        rf"^\| kills there after which a job had not ended within 10 s, .*\| {len(late)} \| ", PAGE, re.MULTILINE
+    )
+    anew = sum(one.get("jobs_submitted_anew", 0) for one in ranges)
+    assert f"| jobs there that were submitted anew, whose runs ended well | {anew} |" in PAGE
 
 
 def test_the_number_of_wrong_inputs_is_that_of_their_folder() -> None:
