@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+import threading
 from collections.abc import Generator, Iterator
 from contextlib import closing
 from dataclasses import replace
@@ -30,7 +31,8 @@ class Batches(Iterator[Batch]):
                 step(batch["price"], batch["bought_7d"])
 
     Three threads read and prepare what comes next. They end with the epoch, at `close` or the end of a `with`, and when
-    nobody has the iterator any more. An exception in them is raised by `next`.
+    nobody has the iterator any more. An exception in them is raised by `next`. Threads that share the iterator have
+    each batch once, and all of them the end.
     """
 
     def __init__(self, blocks: Generator[Block], state: State, rows: int, end: int, settings: Settings) -> None:
@@ -43,6 +45,8 @@ class Batches(Iterator[Batch]):
         self.batches_left = math.floor(left) if settings.drop_last else math.ceil(left)
         made = _made(blocks, state, settings.batch_rows, self.batches_left)
         self._ahead = ReadAhead(made, settings.read_ahead + 1, "daeda-batches")
+        # Held while a batch is waited for: only `close` comes past it.
+        self._giving = threading.Lock()
 
     def __iter__(self) -> Batches:
         return self
@@ -50,9 +54,10 @@ class Batches(Iterator[Batch]):
     def __next__(self) -> Batch:
         if os.getpid() != self._process:
             raise RuntimeError("an iterator of batches belongs to the process that opened it: open one in each process")
-        batch = next(self._ahead)
-        self._given += batch.rows
-        self.batches_left -= 1
+        with self._giving:
+            batch = next(self._ahead)
+            self._given += batch.rows
+            self.batches_left -= 1
         return batch
 
     def state(self) -> dict[str, Any]:

@@ -37,13 +37,11 @@ class ReadAhead(Generic[T]):
 
     `most` items exist at a time, the one that the reader has and the one that is being made among them. An exception of
     the iterator is raised by `__next__`, again and again; the thread ends at the end, when `close` is called, and when
-    nobody has the reader any more. Threads that share it have each item once, and all of them its end.
+    nobody has the reader any more. One thread reads; any may close, and who waits for an item then has the end.
     """
 
     def __init__(self, items: Generator[T], most: int, name: str) -> None:
         self._channel = _Channel(threading.Semaphore(most))
-        # Held while an item is waited for: only `close` comes past it.
-        self._reading = threading.Lock()
         self._has_item = False
         self._over: _Failed | _End | None = None
         thread = threading.Thread(target=_work, args=(items, self._channel), name=name, daemon=True)
@@ -54,19 +52,19 @@ class ReadAhead(Generic[T]):
         return self
 
     def __next__(self) -> T:
-        with self._reading:
-            if self._over is None:
-                if self._has_item:
-                    self._channel.slots.release()
-                    self._has_item = False
-                item = self._channel.items.get()
-                if self._over is None and not isinstance(item, _Failed | _End):
-                    self._has_item = True
-                    return item  # type: ignore[return-value]
-                self._over = self._over or item
-            if isinstance(self._over, _Failed):
-                raise self._over.error
-            raise StopIteration
+        if self._over is None:
+            if self._has_item:
+                self._channel.slots.release()
+                self._has_item = False
+            item = self._channel.items.get()
+            # Another thread may have closed it meanwhile.
+            if self._over is None and not isinstance(item, _Failed | _End):
+                self._has_item = True
+                return item  # type: ignore[return-value]
+            self._over = self._over or item
+        if isinstance(self._over, _Failed):
+            raise self._over.error
+        raise StopIteration
 
     def close(self) -> None:
         """End the thread, and wait until it has ended; what is ready is lost."""

@@ -5,15 +5,18 @@ from __future__ import annotations
 import gc
 import itertools
 import os
+import queue
 import threading
 from collections.abc import Generator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from daeda.errors import ChangedMeanwhile
+from daeda_data.loader.batch import Batch
 from daeda_data.loader.read_ahead import ReadAhead
-from tests.daeda_data.loader.made import publish
+from tests.daeda_data.loader.made import keys, keys_of, publish
 
 
 class Source:
@@ -129,40 +132,30 @@ def test_an_iterator_is_of_one_process(tmp_path: Path, monkeypatch: pytest.Monke
     batches.close()
 
 
-def drained(reader: ReadAhead[int], came: list[int]) -> threading.Thread:
-    """A thread that takes items until there are none."""
-    thread = threading.Thread(target=lambda: came.extend(reader), daemon=True)
-    thread.start()
-    return thread
-
-
-def test_threads_that_share_a_reader_have_each_item_once_and_all_end() -> None:
-    reader = reader_of(Source(200))
-    came: list[list[int]] = [[], [], []]
-    threads = [drained(reader, items) for items in came]
+def test_threads_that_share_an_iterator_have_each_batch_once_and_all_end(tmp_path: Path) -> None:
+    data = publish(tmp_path, [[90, 90]])
+    batches = data.batches(4, 1, columns=["row"], window_rows=16)
+    came: list[list[Batch]] = [[], [], []]
+    threads = [threading.Thread(target=own.extend, args=(batches,), daemon=True) for own in came]
+    for thread in threads:
+        thread.start()
     for thread in threads:
         thread.join(60)
-    assert not any(thread.is_alive() for thread in threads)
-    assert sorted(itertools.chain(*came)) == list(range(200))
+        assert not thread.is_alive()
+    assert sorted(keys_of(itertools.chain(*came))) == sorted(keys(data))
+    assert (batches.batches_left, batches.state()["rows"]) == (0, 180)
 
 
 def test_who_waits_for_an_item_has_the_end_of_a_reader_that_is_closed() -> None:
-    go_on = threading.Event()
+    reader = reader_of(Source(100), most=1)
+    assert next(reader) == 0
 
-    def slow() -> Generator[int]:
-        yield 0
-        go_on.wait(60)
-        yield 1
+    class ClosedMeanwhile(queue.SimpleQueue[object]):
+        def get(self, *_given: Any) -> object:
+            reader.close()
+            return super().get(timeout=60)
 
-    reader = ReadAhead(slow(), 2, "test")
-    came: list[int] = []
-    waiting = drained(reader, came)
-    while not came:
-        waiting.join(0.01)
-    closing = threading.Thread(target=reader.close, daemon=True)
-    closing.start()
-    go_on.set()
-    for thread in (closing, waiting):
-        thread.join(60)
-        assert not thread.is_alive()
-    assert came in ([0], [0, 1])
+    reader._channel.items = ClosedMeanwhile()
+    with pytest.raises(StopIteration):
+        next(reader)
+    assert own_threads() == []
