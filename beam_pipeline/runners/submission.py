@@ -43,7 +43,7 @@ class Submission:
         """
         self._tell(name=self.name, flink=self._runner.flink_master)
         pipeline.options.view_as(GoogleCloudOptions).job_name = self.name
-        self._thread = threading.Thread(target=self._run, args=(pipeline,), daemon=True, name=self.name)
+        self._thread = threading.Thread(target=self._run, args=(pipeline,), daemon=True, name="job")
         self._thread.start()
 
     def wait(self, seconds: float) -> None:
