@@ -82,7 +82,7 @@ class PortableJob:
         self._servers: list[int] = []
         self._is_over = False
         self._tell: Callable[..., None] = lambda **_: None
-        self._submission = Submission(runner, name, self._tell)
+        self._submission: Submission
         self._renewals = 0
         # Of the submission: how many days were left when it began, and whether any was seen at work.
         self._days_before = 0
@@ -130,7 +130,7 @@ class PortableJob:
         stopped = self._slots.wait_until_empty(seconds)
         if not self._lost:
             # Its days end without an error, so it does so by itself.
-            submission.wait(min(seconds, _END_SECONDS) / 2)
+            submission.ended.wait(min(seconds, _END_SECONDS) / 2)
         self._end_job(min(seconds, _END_SECONDS))
         raise self._errors.raised(submission.error, stopped)
 

@@ -33,7 +33,6 @@ class Submission:
         self.result: Any = None
         self._runner = runner
         self._tell = tell
-        self._thread: threading.Thread | None = None
         # Those who say that the job has ended.
         self._ended_at: set[str] = set()
 
@@ -43,13 +42,7 @@ class Submission:
         """
         self._tell(name=self.name, flink=self._runner.flink_master)
         pipeline.options.view_as(GoogleCloudOptions).job_name = self.name
-        self._thread = threading.Thread(target=self._run, args=(pipeline,), daemon=True, name="job")
-        self._thread.start()
-
-    def wait(self, seconds: float) -> None:
-        """Wait for its end, for so long at most."""
-        if self._thread is not None:
-            self._thread.join(seconds)
+        threading.Thread(target=self._run, args=(pipeline,), daemon=True, name="job").start()
 
     def has_ended_unheard(self) -> bool:
         """Whether the job is known to have ended, for some time, and nobody has told this process."""
