@@ -129,7 +129,7 @@ def _in_order(resources: DayResources, operator: PointInTimeJoin, relation: Rela
 
 def _seen(operator: PointInTimeJoin, visible: Visible, probes: Probes) -> Int64s:
     """For each probe the row of the right side, -1 where there is none that is visible and young enough."""
-    distinct = distinct_probes(probes.entity, probes.time)
+    distinct = distinct_probes(probes)
     unseen = replace(distinct, time=_first_unseen(operator, distinct.time))
     bounds = BoundFinder(segments_of(visible.entity), visible.instant, unseen).find(None)
     last = bounds.hi - 1

@@ -91,9 +91,10 @@ def label_columns(
         ahead, late = moment
         indices = [index for index, label in enumerate(labels) if (label.ahead, label.matures_after) == moment]
         wanted = [labels[index].aggregate for index in indices]
-        then = Probes(probes.entity, _later(probes.time, ahead))
+        then = replace(probes, time=_later(probes.time, ahead))
         columns.update(zip(indices, aggregate(_known_earlier(history, late), then, wanted, where), strict=True))
-    return [_finished(label, columns[index], probes.time) for index, label in enumerate(labels)]
+    now = probes.ordered(probes.time)
+    return [_finished(label, columns[index], now) for index, label in enumerate(labels)]
 
 
 def _with_times(history: History, labels: Sequence[ShiftedLabel]) -> History:

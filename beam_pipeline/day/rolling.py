@@ -18,6 +18,7 @@ import pyarrow as pa
 from beam_pipeline.day.looking_ahead import label_columns, shifted
 from beam_pipeline.day.table_writer import table_writer
 from beam_pipeline.history.arrow_arrays import numbers
+from beam_pipeline.history.ordering import ascends
 from beam_pipeline.history.probes import NOBODY, ProbeBatch, ProbeStream, probe_stream
 from beam_pipeline.history.reader import HistoryRequest, histories, room_for_history
 from beam_pipeline.history.running_sums import pieces_of
@@ -25,7 +26,6 @@ from beam_pipeline.session.resources import DayResources
 from beam_pipeline.session.session import DaySession
 from beam_pipeline.windows.contract import AgeOverflow, History, Probes, SumOverflow, WindowedAggregate
 from beam_pipeline.windows.engines import Engine, engine_of
-from beam_pipeline.windows.numpy_engine.bounds import distinct_probes
 from beam_pipeline.windows.numpy_engine.running_sums import Piece, aggregate_pieces
 from daeda.dtypes import TimeUnit
 from daeda.errors import DayError
@@ -134,7 +134,7 @@ def _results_of_sums(request: HistoryRequest, pieces: Sequence[Piece], probes: P
     aggregates = _windowed(request.operator)
 
     def compute(probes: Probes, where: str) -> list[pa.Array]:
-        return aggregate_pieces(pieces, distinct_probes(probes.entity, probes.time), aggregates, where)
+        return aggregate_pieces(pieces, probes, aggregates, where)
 
     for batch in probes.through(NOBODY):
         yield _table(request, batch, partial(compute, batch.probes))
@@ -193,6 +193,8 @@ def _kept(resources: DayResources, results: Iterator[pa.Table], names: tuple[str
 
 def _in_row_order(result: pa.Table) -> pa.Table:
     rows = numbers(result.column(ROW))
+    if ascends(rows):
+        return result.remove_column(0)
     positions = np.empty(len(rows), dtype=np.int64)
     positions[rows] = np.arange(len(rows), dtype=np.int64)
     return result.remove_column(0).take(pa.array(positions))

@@ -8,7 +8,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import duckdb
 import numpy as np
@@ -26,13 +26,24 @@ NOBODY = 2**63 - 1
 
 @dataclass(frozen=True)
 class ProbeBatch:
-    """Some rows of the day, as int64 numbers, and the probe of each: sorted by (entity, time)."""
+    """Some rows of the day, as int64 numbers, and the probe of each: sorted by (entity, time).
+
+    Where the probes have an order, the rows are in it, and not beside their probes.
+    """
 
     rows: Int64s
     probes: Probes
 
     def __len__(self) -> int:
         return len(self.rows)
+
+    def by_row(self, rows: int) -> ProbeBatch:
+        """Itself, but with results in the order of rows where it has all `rows` rows of the day."""
+        if len(self) < rows:
+            return self
+        order = np.empty(rows, dtype=np.int64)
+        order[self.rows] = in_row_order = np.arange(rows, dtype=np.int64)
+        return ProbeBatch(in_row_order, replace(self.probes, order=order))
 
     def between(self, first: int, last: int) -> ProbeBatch:
         """Its rows first .. last - 1."""
@@ -43,15 +54,17 @@ class ProbeBatch:
 class ProbeStream:
     """Every row of a day once, by entity; those with a NULL key are rows of NOBODY and come last."""
 
-    def __init__(self, batches: Iterator[ProbeBatch], limit: int) -> None:
+    def __init__(self, batches: Iterator[ProbeBatch], rows: int, limit: int) -> None:
+        """`rows` are in all `batches`; a batch of the stream has about `limit`."""
         self._batches = batches
+        self._rows = rows
         self._limit = limit
 
     def through(self, entity: int) -> Iterator[ProbeBatch]:
         """The rows of all entities up to this one that were not given yet, in batches of about `limit` rows.
 
         A batch holds whole entities, however many rows an entity has; NOBODY, who has no history, is cut anywhere. The
-        last batch may be empty, and there always is one.
+        last batch may be empty, and there always is one. One that is the whole day has its results by row.
         """
         pending: list[ProbeBatch] = []
         count, enough = 0, self._limit
@@ -71,7 +84,7 @@ class ProbeStream:
                 pending, count = [whole.between(cut, count)], count - cut
                 # An entity that does not end is not joined anew for each batch.
                 enough = max(self._limit, 2 * count)
-        yield _joined(pending)
+        yield _joined(pending).by_row(self._rows)
 
 
 @contextmanager
@@ -84,7 +97,7 @@ def probe_stream(
 ) -> Iterator[ProbeStream]:
     """The probes of a day of `rows` rows, through a cursor of their own: the day's own streams the history."""
     with cursor as beside:
-        yield ProbeStream(_read(beside, tables, rows, batch_rows), limit)
+        yield ProbeStream(_read(beside, tables, rows, batch_rows), rows, limit)
 
 
 def _read(beside: duckdb.DuckDBPyConnection, tables: ProbeTables, rows: int, batch_rows: int) -> Iterator[ProbeBatch]:

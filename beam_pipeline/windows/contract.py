@@ -102,10 +102,18 @@ class History:
 
 @dataclass(frozen=True)
 class Probes:
-    """The instants that look back: int64 entity codes and times, sorted by (entity, time); any of them may repeat."""
+    """The instants that look back: int64 entity codes and times, sorted by (entity, time); any of them may repeat.
+
+    `order` has the index of a probe for each value of a result; None for a value of each probe, as they come.
+    """
 
     entity: Int64s
     time: Int64s
+    order: Int64s | None = None
+
+    def ordered(self, of_probes: Int64s) -> Int64s:
+        """A number of each probe, in the order of a result."""
+        return of_probes if self.order is None else of_probes[self.order]
 
     def __post_init__(self) -> None:
         if len(self.entity) != len(self.time):

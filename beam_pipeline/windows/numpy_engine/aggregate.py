@@ -36,7 +36,8 @@ def aggregate(history: History, probes: Probes, aggregates: Sequence[WindowedAgg
 
     Args:
         history: one chunk of whole entities.
-        probes: instants of the same entities; an entity without history has empty windows.
+        probes: instants of the same entities; an entity without history has empty windows. Their order is that of
+            the results.
         aggregates: what to compute; bounds are found once per distinct window and NULLs dropped once per column.
         where: begins the message of an overflow, like "operator 'rolling_x', day 2017-01-29".
 
@@ -52,7 +53,7 @@ def aggregate(history: History, probes: Probes, aggregates: Sequence[WindowedAgg
             caller cuts smaller chunks; a type that cannot be summed, ordered or told apart.
         KeyError: a column that the history does not have.
     """
-    distinct = distinct_probes(probes.entity, probes.time)
+    distinct = distinct_probes(probes)
     segments = segments_of(history.entity)
     finder = BoundFinder(segments, history.time, distinct)
     windows = {extent: finder.find(*extent) for extent in dict.fromkeys(wanted.extent for wanted in aggregates)}
@@ -60,8 +61,31 @@ def aggregate(history: History, probes: Probes, aggregates: Sequence[WindowedAgg
     past = Past(history.columns, segments.ranks, lambda: history.time, windows, distinct.entity, distinct.time)
     if history.known is not None:
         return _of_known_rows(past, Visibility(history.time, history.known), distinct, aggregates, where)
-    results = aggregate_columns(past, aggregates, where)
-    return results if distinct.inverse is None else [spread(result, distinct.inverse) for result in results]
+    return _ordered(past, distinct.inverse, aggregates, where)
+
+
+def _ordered(past: Past, inverse: Int64s | None, aggregates: Sequence[WindowedAggregate], where: str) -> list[pa.Array]:
+    """The aggregates of every probe, in the order of `inverse`.
+
+    What is read of a column lies near where probes ascend, and so they are looked at in their order, and their values
+    spread. A list is most of what is read for it, and known from its window alone: it is gathered once, in its place.
+    """
+    if inverse is None:
+        return aggregate_columns(past, aggregates, where)
+    in_place = [index for index, wanted in enumerate(aggregates) if _known_from_its_window(wanted)]
+    others = [index for index in range(len(aggregates)) if index not in in_place]
+    spread_out = aggregate_columns(past, [aggregates[index] for index in others], where)
+    results = {index: spread(values, inverse) for index, values in zip(others, spread_out, strict=True)}
+    if in_place:
+        del spread_out
+        lists = aggregate_columns(past.of_probes(inverse), [aggregates[index] for index in in_place], where)
+        results.update(zip(in_place, lists, strict=True))
+    return [results[index] for index in range(len(aggregates))]
+
+
+def _known_from_its_window(wanted: WindowedAggregate) -> bool:
+    """Whether it is a list of the newest or oldest rows; one with ages tells of the first probe that has none."""
+    return wanted.kind == "list" or (wanted.kind == "sequence" and wanted.age is None)
 
 
 def _of_known_rows(

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from beam_pipeline.windows.contract import Probes
+
 Int64s = npt.NDArray[np.int64]
 Bools = npt.NDArray[np.bool_]
 
@@ -40,7 +42,7 @@ class Bounds:
 
 @dataclass(frozen=True)
 class DistinctProbes:
-    """Each (entity, time) once; `inverse` leads from every probe to its index here, None if all are distinct."""
+    """Each (entity, time) once; `inverse` has the index here for each value of a result, None if it is its own."""
 
     entity: Int64s
     time: Int64s
@@ -60,18 +62,19 @@ class Segments:
         return np.repeat(np.arange(len(self.codes), dtype=np.int64), self.end - self.begin)
 
 
-def distinct_probes(entity: Int64s, time: Int64s) -> DistinctProbes:
+def distinct_probes(probes: Probes) -> DistinctProbes:
     """Merge neighbours that share entity and time, as the rows of one impression list do.
 
-    >>> distinct_probes(np.array([1, 1, 2]), np.array([5, 5, 5])).inverse
+    >>> distinct_probes(Probes(np.array([1, 1, 2]), np.array([5, 5, 5]))).inverse
     array([0, 0, 1])
     """
+    entity, time = probes.entity, probes.time
     if not len(entity):
-        return DistinctProbes(entity, time, None)
+        return DistinctProbes(entity, time, probes.order)
     new = np.concatenate([[True], (entity[1:] != entity[:-1]) | (time[1:] != time[:-1])])
     if new.all():
-        return DistinctProbes(entity, time, None)
-    return DistinctProbes(entity[new], time[new], np.cumsum(new, dtype=np.int64) - 1)
+        return DistinctProbes(entity, time, probes.order)
+    return DistinctProbes(entity[new], time[new], probes.ordered(np.cumsum(new, dtype=np.int64) - 1))
 
 
 def segments_of(entity: Int64s) -> Segments:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pyarrow as pa
 
@@ -32,3 +32,8 @@ class Past:
     windows: Windows
     entity: Int64s
     now: Int64s
+
+    def of_probes(self, indices: Int64s) -> Past:
+        """What the probes of these indices, in this order, look back on."""
+        windows = {extent: Bounds(bounds.lo[indices], bounds.hi[indices]) for extent, bounds in self.windows.items()}
+        return replace(self, windows=windows, entity=self.entity[indices], now=self.now[indices])

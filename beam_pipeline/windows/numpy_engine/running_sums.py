@@ -14,8 +14,15 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from beam_pipeline.windows.contract import Extent, SumOverflow, WindowedAggregate
-from beam_pipeline.windows.numpy_engine.bounds import BoundFinder, Bounds, DistinctProbes, Int64s, Segments
+from beam_pipeline.windows.contract import Extent, Probes, SumOverflow, WindowedAggregate
+from beam_pipeline.windows.numpy_engine.bounds import (
+    BoundFinder,
+    Bounds,
+    DistinctProbes,
+    Int64s,
+    Segments,
+    distinct_probes,
+)
 from beam_pipeline.windows.numpy_engine.double_sum import rounded as rounded_sums
 from beam_pipeline.windows.numpy_engine.double_sum import scale, scaled_limbs
 from beam_pipeline.windows.numpy_engine.exact_sum import (
@@ -131,19 +138,20 @@ def _before(numbers: Int64s) -> Int64s:
 
 
 def aggregate_pieces(
-    pieces: Sequence[Piece], probes: DistinctProbes, aggregates: Sequence[WindowedAggregate], where: str
+    pieces: Sequence[Piece], probes: Probes, aggregates: Sequence[WindowedAggregate], where: str
 ) -> list[pa.Array]:
     """The aggregates of every probe over all pieces, of which each is later than the one before; see `aggregate`.
 
     `can_sum` is true of the aggregates. Raises SumOverflow.
     """
-    finders = [BoundFinder(piece.segments, piece.time, probes, packed=False, span=piece.span) for piece in pieces]
+    distinct = distinct_probes(probes)
+    finders = [BoundFinder(piece.segments, piece.time, distinct, packed=False, span=piece.span) for piece in pieces]
     windows = {
         extent: [finder.find(*extent) for finder in finders]
         for extent in dict.fromkeys(wanted.extent for wanted in aggregates)
     }
-    results = [_aggregated(pieces, windows, probes, wanted, where) for wanted in aggregates]
-    return results if probes.inverse is None else [spread(result, probes.inverse) for result in results]
+    results = [_aggregated(pieces, windows, distinct, wanted, where) for wanted in aggregates]
+    return results if distinct.inverse is None else [spread(result, distinct.inverse) for result in results]
 
 
 def _aggregated(

@@ -33,7 +33,8 @@ def aggregate(history: History, probes: Probes, aggregates: Sequence[WindowedAgg
 
     Args:
         history: one chunk of whole entities, whose codes are numbers from 0.
-        probes: instants of the same entities; an entity without history has empty windows.
+        probes: instants of the same entities; an entity without history has empty windows. Their order is that of
+            the results.
         aggregates: what to compute.
         where: begins the message of an overflow, like "day 2017-01-29, operator 'rolling_x'".
 
@@ -46,7 +47,8 @@ def aggregate(history: History, probes: Probes, aggregates: Sequence[WindowedAgg
         DayError: the lists or the text of one chunk outgrow Arrow's offsets; a type that cannot be summed.
         KeyError: a column that the history does not have.
     """
-    distinct = DistinctProbes.of(_series(probes.entity), _series(probes.time))
+    order = None if probes.order is None else _series(probes.order)
+    distinct = DistinctProbes.of(_series(probes.entity), _series(probes.time), order)
     entity, time = _series(history.entity), _series(history.time)
     needed = dict.fromkeys(name for wanted in aggregates for name in wanted.reads)
     columns = {name: pl.Series(history.columns[name]) for name in needed}

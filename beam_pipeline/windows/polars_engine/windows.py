@@ -43,7 +43,7 @@ class Windows:
 
 @dataclass(frozen=True)
 class DistinctProbes:
-    """Each (entity, time) once, in order; `inverse` leads from every probe to its index, None if all are distinct."""
+    """Each (entity, time) once, in order; `inverse` has the index for each value of a result, None if it is its own."""
 
     entity: pl.Series
     time: pl.Series
@@ -53,16 +53,17 @@ class DistinctProbes:
         return len(self.time)
 
     @staticmethod
-    def of(entity: pl.Series, time: pl.Series) -> DistinctProbes:
-        """Merge neighbours that share entity and time, as the rows of one impression list do."""
+    def of(entity: pl.Series, time: pl.Series, order: pl.Series | None = None) -> DistinctProbes:
+        """Merge neighbours that share entity and time, as the rows of one impression list do; `order` as in Probes."""
         frame = pl.DataFrame({"e": entity, "t": time})
         new = frame.select(
             (pl.col("e").ne_missing(pl.col("e").shift(1))) | (pl.col("t").ne_missing(pl.col("t").shift(1)))
         ).to_series()
         if new.all():
-            return DistinctProbes(entity, time, None)
+            return DistinctProbes(entity, time, order)
         kept = frame.filter(new)
-        return DistinctProbes(kept["e"], kept["t"], new.cast(pl.Int64).cum_sum() - 1)
+        inverse = new.cast(pl.Int64).cum_sum() - 1
+        return DistinctProbes(kept["e"], kept["t"], inverse if order is None else inverse.gather(order))
 
 
 class Finder:

@@ -16,7 +16,7 @@ from daeda.sql.locked import connect
 def stream_of(entities: list[int], batch: int, limit: int) -> ProbeStream:
     whole = ProbeBatch(np.arange(len(entities)), Probes(np.array(entities, dtype=np.int64), np.arange(len(entities))))
     batches = [whole.between(first, first + batch) for first in range(0, len(entities), batch)]
-    return ProbeStream(iter(batches), limit)
+    return ProbeStream(iter(batches), len(entities), limit)
 
 
 def entities_of(batches: list[ProbeBatch]) -> list[list[int]]:
@@ -41,7 +41,7 @@ def test_nobody_is_cut_anywhere() -> None:
 
 
 def test_a_day_without_rows_is_one_empty_batch() -> None:
-    assert entities_of(list(ProbeStream(iter(()), 4).through(NOBODY))) == [[]]
+    assert entities_of(list(ProbeStream(iter(()), 0, 4).through(NOBODY))) == [[]]
 
 
 @pytest.mark.parametrize("limit", [1, 7, 5_000, 1_000_000])

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -73,11 +74,16 @@ def check(
     wanted: list[WindowedAggregate],
     names: Sequence[str] = NAMES,
 ) -> list[pa.Array]:
-    """Compare both engines with the oracle, values and types; returns the numpy engine's arrays."""
+    """Compare both engines with the oracle, values and types; returns the numpy engine's arrays.
+
+    The same probes are asked for their results in another order, too: that of the spine as it is given, backwards.
+    """
     ordered, probing = in_order(rows), sorted(spine)
     known = [row for row in ordered if "known" not in names or row[names.index("known")] is not None]
     history, probes = history_of(known, kind, names), probes_of(probing)
     results = {name: engine(history, probes, wanted, "here") for name, engine in ENGINES.items()}
+    order = np.argsort(sorted(range(len(spine)), key=spine.__getitem__), kind="stable")[::-1].astype(np.int64)
+    by_order = {name: engine(history, replace(probes, order=order), wanted, "here") for name, engine in ENGINES.items()}
     for index, aggregate in enumerate(wanted):
         expected = answers(ordered, probing, aggregate, names)
         for name, arrays in results.items():
@@ -85,6 +91,9 @@ def check(
             array.validate(full=True)
             assert array.type == results["duckdb"][index].type, (name, aggregate)
             assert len(array) == len(expected)
+            assert by_order[name][index].type == array.type
+            in_its_order = array.take(pa.array(order)).to_pylist()
+            assert order_key(by_order[name][index].to_pylist()) == order_key(in_its_order), (name, aggregate)
             for value, right in zip(array.to_pylist(), expected, strict=True):
                 assert same(aggregate.kind, value, right), (name, aggregate, value, right)
                 assert not is_negative_zero(value)

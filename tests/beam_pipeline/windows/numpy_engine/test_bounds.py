@@ -5,6 +5,7 @@ import polars as pl
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from beam_pipeline.windows.contract import Probes
 from beam_pipeline.windows.numpy_engine.bounds import (
     BoundFinder,
     DistinctProbes,
@@ -40,7 +41,7 @@ def seen(history, entity, time, window):
 
 def distinct(spine):
     entity, time = (np.array([row[index] for row in spine], dtype=np.int64) for index in range(2))
-    return distinct_probes(entity, time)
+    return distinct_probes(Probes(entity, time))
 
 
 @settings(max_examples=examples(150))

@@ -1,6 +1,7 @@
 """Running sums of several pieces: what the oracle says of all their rows, and the bits of one pass over them."""
 
 import itertools
+from dataclasses import replace
 from decimal import Decimal
 from fractions import Fraction
 from typing import Any
@@ -12,7 +13,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from beam_pipeline.windows.contract import SumOverflow, WindowedAggregate
-from beam_pipeline.windows.numpy_engine.bounds import distinct_probes, segments_of
+from beam_pipeline.windows.numpy_engine.bounds import segments_of
 from beam_pipeline.windows.numpy_engine.running_sums import (
     Piece,
     aggregate_pieces,
@@ -81,8 +82,10 @@ def test_pieces_give_what_the_oracle_says(data: st.DataObject) -> None:
     pieces = [piece_of(in_order(rows), kind, wanted) for rows in pieces_rows]
     assume(None not in pieces)
     probes = probes_of(spine)
-    distinct = distinct_probes(probes.entity, probes.time)
-    got = aggregate_pieces([piece for piece in pieces if piece], distinct, wanted, "here")
+    got = aggregate_pieces([piece for piece in pieces if piece], probes, wanted, "here")
+    order = np.array(data.draw(st.permutations(range(len(spine)))), dtype=np.int64)
+    by_order = aggregate_pieces([piece for piece in pieces if piece], replace(probes, order=order), wanted, "here")
+    assert all(array.take(pa.array(order)).equals(other) for array, other in zip(got, by_order, strict=True))
     rows = in_order([row for rows in pieces_rows for row in rows])
     whole = ENGINES["duckdb"](history_of(rows, kind), probes, wanted, "here")
     for aggregate, array, one_pass in zip(wanted, got, whole, strict=True):
@@ -135,9 +138,7 @@ def test_a_sum_that_does_not_fit_names_its_entity() -> None:
     pieces = [piece_of(one, pa.int64(), wanted) for one in rows]
     probes = probes_of([(1, 20), (3, 20)])
     with pytest.raises(SumOverflow, match="entity with code 3") as raised:
-        aggregate_pieces(
-            [piece for piece in pieces if piece], distinct_probes(probes.entity, probes.time), wanted, "here"
-        )
+        aggregate_pieces([piece for piece in pieces if piece], probes, wanted, "here")
     assert (raised.value.aggregate, raised.value.entity) == ("total", 3)
 
 
@@ -151,6 +152,6 @@ def test_segments_may_lie_anywhere_among_the_rows() -> None:
     segments = type(some)(np.array([0, 2]), np.array([1, 9]), np.array([4, 11]))
     piece = Piece(segments, whole.time, (1, 3), whole.sums)
     probes = probes_of([(0, 9), (1, 9), (2, 2), (2, 9)])
-    total, count = aggregate_pieces([piece], distinct_probes(probes.entity, probes.time), wanted, "here")
+    total, count = aggregate_pieces([piece], probes, wanted, "here")
     assert total.to_pylist() == [3, None, 100, 200]
     assert count.to_pylist() == [3, 0, 1, 2]
