@@ -21,6 +21,7 @@ class Entry:
 WORKLOADS = {
     "small": Entry("five features, 1M events, 200k spine rows", "five_features", "small"),
     "large": Entry("the same, 10M events, 2M spine rows", "five_features", "large"),
+    "huge": Entry("one day of 100M events and 20M spine rows in the memory of *large*", "huge"),
     "skewed": Entry("the same, Zipf users, one with 1 % of all events", "five_features", "skewed"),
     "impressions": Entry("the same, 20 rows share user and time", "five_features", "impressions"),
     "newest": Entry("the 32 newest alone, against the reference scripts", "single_feature", "newest"),

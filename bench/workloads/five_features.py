@@ -40,7 +40,7 @@ TINY: dict[str, Any] = {
     "artworks": 200,
 }
 # Of the whole day, DuckDB and the kernel together.
-_LIMITS = {"large": "4GiB"}
+LIMITS = {"large": "4GiB"}
 # System: input and output of the hand-written script.
 HAND_WRITTEN = {
     "duckdb_io_handwritten": "duckdb",
@@ -100,7 +100,7 @@ def run(bench: Bench, variant: str) -> Outcome:
     feed = replace(FEEDS[variant], **TINY) if bench.tiny else FEEDS[variant]
     data = bench.data(feed.parameters(), feed.nbytes, lambda path: write_feed(path, feed))
     with bench.scratch() as scratch:
-        limit = _LIMITS.get(variant, "")
+        limit = LIMITS.get(variant, "")
         runtime = five_features(memory_limit=limit).write(scratch / "project", data, LAST_DAY, LAST_DAY)
         built = build_engines(bench, runtime)
         own = built["daeda"].day(LAST_DAY)

@@ -17,6 +17,7 @@ from tests.conftest import SHARED
 HAND_WRITTEN = {"duckdb_io_handwritten", "polars_io_handwritten", "pyarrow_io_handwritten", "best_handwritten"}
 SYSTEMS = {
     "small": {"daeda", *HAND_WRITTEN},
+    "huge": {"daeda_large", "daeda_huge"},
     "skewed": {"daeda", *HAND_WRITTEN},
     "newest": {"daeda"},
     "wide": {"daeda"},
