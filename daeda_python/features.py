@@ -13,7 +13,7 @@ from daeda.catalog.project import Project
 from daeda.errors import counted
 from daeda_data.names import names_asked
 from daeda_python.driver import run
-from daeda_python.frames import FrameT, appended, names_of, to_arrow
+from daeda_python.frames import FrameT, appended, check_index, names_of, to_arrow
 from daeda_python.request import Answer, Exchange, Request
 from daeda_python.results import Preview
 from daeda_python.told import Progress, warn
@@ -32,6 +32,7 @@ def features_of(
     wanted = names_asked(columns)
     names = names_of(frame)
     declared = {field.name for field in project.views[project.service.spine.view].fields}
+    check_index(frame, declared)
     rows = to_arrow(frame, [name for name in names if name in declared])
     request = Request(
         runtime=runtime,

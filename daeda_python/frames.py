@@ -6,7 +6,7 @@ No library is imported that the frame is not of.
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any, Literal, TypeVar
 
 import pyarrow as pa
@@ -39,6 +39,18 @@ def names_of(frame: Any) -> tuple[str, ...]:
     if twice:
         raise InputError(f"the frame has several columns of one name: {shortened(twice)}: rename or drop them")
     return tuple(name for name in names if isinstance(name, str))
+
+
+def check_index(frame: Any, names: Collection[str]) -> None:
+    """Raise InputError where a frame of pandas has some of these names in its index, and in no column."""
+    levels = frame.index.names if kind_of(frame) == "pandas" else []
+    there = [f"'{name}'" for name in levels if isinstance(name, str) and name in names and name not in frame.columns]
+    if there:
+        verb = "is" if len(there) == 1 else "are"
+        raise InputError(
+            f"{', '.join(there)} {verb} in the index of the frame, and features are made of its columns: give "
+            "frame.reset_index()"
+        )
 
 
 def to_arrow(frame: Any, names: Sequence[str]) -> pa.Table:

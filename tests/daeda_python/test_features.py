@@ -136,6 +136,20 @@ def test_no_rows_have_the_columns_of_all_features(root: Path) -> None:
     assert made.column_names == [*GIVEN, *MADE]
 
 
+def test_keys_in_the_index_of_a_frame_are_told(root: Path) -> None:
+    """And an index that has the name of a column, or of none of the view, is no mistake."""
+    project = daeda.project(root)
+    given = frame().to_pandas()
+    with pytest.raises(daeda.InputError) as caught:
+        project.features(given.set_index(["item_id", "user_id"]), columns=["price"])
+    assert str(caught.value) == (
+        "'item_id', 'user_id' are in the index of the frame, and features are made of its columns: give "
+        "frame.reset_index()"
+    )
+    for index in (given.set_index("item_id", drop=False), given.rename_axis("row")):
+        assert list(project.features(index, columns=["price"])["price"]) == [3.5]
+
+
 def test_columns_are_chosen_and_those_that_the_frame_has_are_kept(root: Path) -> None:
     made = daeda.project(root).features(frame(amount=[8.5]), columns=["price", "amount", "item_vector"])
     assert made.column_names == [*GIVEN, "price", "item_vector"]
