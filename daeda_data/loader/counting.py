@@ -13,6 +13,7 @@ import pyarrow.compute as pc
 from daeda.errors import InputError, UsageError, cut, did_you_mean
 from daeda_data.arguments import names_of, path_of
 from daeda_data.loader.choice import text_keys
+from daeda_data.loader.memory import Memory
 from daeda_data.loader.parts import PartReader, Parts
 from daeda_data.loader.settings import is_whole
 from daeda_data.loader.vocabulary import Vocabulary, most_frequent
@@ -53,7 +54,7 @@ def count_words(
     columns = text_keys(parts.schema)
     names = list(dict.fromkeys(columns[key] for group in groups for key in group))
     counts: dict[tuple[str, ...], Counter[str]] = {group: Counter() for group in groups}
-    reader = PartReader(parts, names, names, threads=True)
+    reader = PartReader(parts, names, names, Memory(1), threads=True)
     try:
         for row_group in parts.row_groups:
             table = reader.read(row_group)

@@ -22,6 +22,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from daeda.dataset.thrift import FALSE, I32, STRUCT, TRUE, Struct, decode_at
+from daeda_data.loader.memory import Memory
 from daeda_data.loader.run_kernel import MOST_BITS, NULL, SLACK, VALUE, Bytes, Kernel, Rows
 
 # Types of items whose values in Parquet are their memory, and the name of that type in Parquet.
@@ -129,13 +130,13 @@ def chunk_of(file: pq.ParquetFile, group: int, column: Lists) -> Chunk | None:
     )  # fmt: skip
 
 
-def read_lists(pages: Bytes, chunk: Chunk, kernel: Kernel, room: Room) -> pa.ListArray | None:
+def read_lists(pages: Bytes, chunk: Chunk, kernel: Kernel, room: Room, memory: Memory) -> pa.ListArray | None:
     """The column, from the `chunk.size` bytes of its pages; None where they have another form.
 
-    Nothing of the answer is in those bytes or in the room.
+    Its items lie in `memory`; nothing of the answer is in those bytes or in the room.
     """
     try:
-        return _Reading(pages, chunk, kernel, room, Rows.of(chunk.rows)).lists()
+        return _Reading(pages, chunk, kernel, room, memory, Rows.of(chunk.rows)).lists()
     except _AnotherForm:
         return None
 
@@ -184,15 +185,14 @@ class _Reading:
     chunk: Chunk
     kernel: Kernel
     room: Room
+    memory: Memory
     rows: Rows
     dictionary: npt.NDArray[Any] | None = None
 
     def lists(self) -> pa.ListArray:
         """All pages, one after another."""
         item = _ITEMS[self.chunk.kind.value_type][1]
-        # Of Arrow, which keeps memory for the next row group.
-        memory = pa.allocate_buffer(self.chunk.levels * item.itemsize)
-        values = np.frombuffer(memory, item)
+        values = self.memory.array((self.chunk.levels,), item)
         codec = _Codec(self.chunk.codec, self.chunk.plain_size, self.kernel)
         read, at = self.pages.data, 0
         while self.rows.levels < self.chunk.levels:
@@ -213,7 +213,7 @@ class _Reading:
                 case _:
                     raise _AnotherForm
         _expect(self.rows.levels == self.chunk.levels and at == self.chunk.size)
-        return self._array(memory)
+        return self._array(values)
 
     def _add(self, page: _Page, values: npt.NDArray[Any]) -> None:
         """The levels of a page, and its values behind those of the pages before it."""
@@ -247,7 +247,7 @@ class _Reading:
         room[: len(runs)] = runs
         return room
 
-    def _array(self, memory: pa.Buffer) -> pa.ListArray:
+    def _array(self, values: npt.NDArray[Any]) -> pa.ListArray:
         """The lists that levels tell of: a row has as many levels as it has items, or one."""
         rows, starts, firsts = self.rows, self.rows.starts, self.rows.firsts
         _expect(rows.count == self.chunk.rows and rows.count > 0 and starts[0] == 0)
@@ -264,7 +264,7 @@ class _Reading:
         # So each level of a row that begins with a value is that of a value.
         _expect(int(offsets[-1]) == rows.values)
         kind = self.chunk.kind
-        items = pa.Array.from_buffers(kind.value_type, rows.values, [None, memory], 0)
+        items = pa.Array.from_buffers(kind.value_type, rows.values, [None, pa.py_buffer(values)], 0)
         validity = pa.py_buffer(np.packbits(there, bitorder="little")) if nulls else None
         return pa.Array.from_buffers(kind, rows.count, [validity, pa.py_buffer(offsets)], nulls, children=[items])
 

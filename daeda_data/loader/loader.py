@@ -10,6 +10,7 @@ from daeda.errors import InputError, UsageError
 from daeda_data.loader import row_kernel, run_kernel
 from daeda_data.loader.batches import Batches
 from daeda_data.loader.choice import Choice, Vector, Wanted, choose
+from daeda_data.loader.memory import Memory
 from daeda_data.loader.order import Order, rows_of_worker
 from daeda_data.loader.parts import PartReader, Parts
 from daeda_data.loader.reading import Blocks, dimension_of
@@ -98,7 +99,7 @@ def _dimensions(parts: Parts, choice: Choice) -> dict[str, int]:
 
 def _dimension(parts: Parts, name: str) -> int:
     def found() -> Iterator[int]:
-        reader = PartReader(parts, [name], (), threads=False)
+        reader = PartReader(parts, [name], (), Memory(1), threads=False)
         try:
             for group in parts.row_groups:
                 yield dimension_of(reader.read(group).column(name))

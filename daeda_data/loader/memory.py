@@ -1,12 +1,15 @@
 """Memory for the arrays of windows and batches, which is used again once nobody has an array that lies in it.
 
 The system clears each page of fresh memory, and that takes as long as filling it: a fifth of the processor time of an
-epoch (docs/decisions/0074).
+epoch (docs/decisions/0074). What one epoch had, the next one of the process has (docs/decisions/0078).
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import ctypes
+import mmap
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from math import prod
 from typing import Any
 
@@ -17,8 +20,12 @@ Array = npt.NDArray[Any]
 
 # What is smaller comes from Python's and the system's own stores, which keep it.
 _SMALLEST = 1 << 16
-# What is asked of the system at once: numpy asks for large pages then, of which there are fewer to clear.
+# What is asked of the system at once.
 _TOGETHER = 1 << 24
+# Of a page of that size there is one entry in the processor's table of pages, where there would be 512.
+_LARGE_PAGE = 1 << 21
+_MADVISE = ctypes.CDLL(None).madvise
+_MADVISE.argtypes = (ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int)
 
 
 class Memory:
@@ -43,10 +50,25 @@ class Memory:
         try:
             own = kept.pop()
         except IndexError:
-            own, *others = np.split(np.empty(max(room, _TOGETHER), np.uint8), max(1, _TOGETHER // room))
+            own, *others = np.split(_fresh(max(room, _TOGETHER)), max(1, _TOGETHER // room))
             kept += others
         most = max(self._most, _TOGETHER // room)
         return np.asarray(_Lent(own, kept, most))[:size].view(kind).reshape(shape)
+
+    def offer(self) -> None:
+        """Let the system have the pages of what nobody has, whenever it needs some; until then they stay."""
+        for pieces in list(self._kept.values()):
+            offered = []
+            # Nobody gets a piece meanwhile.
+            while pieces:
+                try:
+                    piece = pieces.pop()
+                except IndexError:
+                    break
+                if len(piece) % mmap.PAGESIZE == 0:
+                    _MADVISE(piece.ctypes.data, len(piece), mmap.MADV_FREE)
+                offered.append(piece)
+            pieces += reversed(offered)
 
     @property
     def kept(self) -> dict[int, int]:
@@ -61,6 +83,38 @@ class Memory:
         """Items of an array, which has them all, in an order."""
         # With `raise` numpy would fill a copy of `out`.
         return array.take(order, out=self.array((len(order),), array.dtype), mode="clip")
+
+
+def _fresh(size: int) -> Array:
+    """Bytes of the system, in large pages where it has them."""
+    mapped = mmap.mmap(-1, size + _LARGE_PAGE, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+    if hasattr(mmap, "MADV_HUGEPAGE"):
+        mapped.madvise(mmap.MADV_HUGEPAGE)
+    own = np.frombuffer(mapped, np.uint8)
+    first = -own.ctypes.data % _LARGE_PAGE
+    return own[first : first + size]
+
+
+@contextmanager
+def memory_of_epoch(use: object, most: int) -> Iterator[Memory]:
+    """The memory that the last epoch has left, if that was of the same use, or fresh memory.
+
+    One memory of the process waits so, with the pieces that nobody has. The system may take their pages meanwhile.
+    """
+    try:
+        before, memory = _left.pop()
+    except IndexError:
+        before, memory = use, Memory(most)
+    if before != use:
+        memory = Memory(most)
+    try:
+        yield memory
+    finally:
+        memory.offer()
+        _left[:] = [(use, memory)]
+
+
+_left: list[tuple[object, Memory]] = []
 
 
 class _Lent:

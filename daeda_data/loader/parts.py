@@ -7,8 +7,8 @@ import hashlib
 import json
 import os
 from collections import OrderedDict
-from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
 
@@ -20,12 +20,15 @@ from daeda.storage.client import AT_ONCE
 from daeda.storage.location import is_object
 from daeda_data.loader.choice import leaves
 from daeda_data.loader.list_pages import Lists, Room, chunk_of, list_columns, read_lists
+from daeda_data.loader.memory import Memory
 from daeda_data.loader.order import RowGroup
 from daeda_data.loader.run_kernel import kernel
 from daeda_data.parts import DayPart, PartState
 
 # Files that are open at a time, each with its footer.
 _MOST_OPEN = 16
+# Of lists of a row group that are read while pyarrow reads the others.
+_BESIDE_BYTES = 1 << 24
 
 
 _ALIKE = "build the days again, or ask for days that are alike"
@@ -113,27 +116,44 @@ def _difference(schema: pa.Schema, other: pa.Schema) -> str:
 
 @dataclass(frozen=True)
 class _Opened:
-    """A part that is open. `lists` are the columns that are read from their pages here, and not by pyarrow."""
+    """A part that is open. `lists` are the columns that are read from their pages here, and not by pyarrow.
+
+    `side_by_side`: a thread reads these while another one reads all others.
+    """
 
     file: pq.ParquetFile
     source: pa.NativeFile
     lists: dict[str, Lists]
     room: Room
+    memory: Memory
+    side_by_side: bool
     stack: ExitStack
 
-    def read(self, group: int, columns: Sequence[str], *, threads: bool) -> pa.Table:
-        """Columns of a row group."""
-        found = {name: self._list_column(group, name) for name in columns if name in self.lists}
-        for name in [name for name, column in found.items() if column is None]:
+    def read(self, group: int, columns: Sequence[str], beside: Executor | None) -> pa.Table:
+        """Columns of a row group: lists here, all others by pyarrow, with threads where there is something `beside`."""
+        lists = [name for name in columns if name in self.lists]
+        others = [name for name in columns if name not in self.lists]
+        if beside is not None and self.side_by_side:
+            waiting = beside.submit(self._by_pyarrow, group, others, threads=False)
+            found = {name: self._list_column(group, name) for name in lists}
+            table = waiting.result()
+        else:
+            found = {name: self._list_column(group, name) for name in lists}
+            table = self._by_pyarrow(group, others, threads=beside is not None)
+        refused = [name for name, column in found.items() if column is None]
+        for name in refused:
             # Its other row groups are not tried either.
-            del self.lists[name], found[name]
-        others = [name for name in columns if name not in found]
-        if not found:
-            return self.file.read_row_group(group, columns=others, use_threads=threads)
-        table = self.file.read_row_group(group, columns=others, use_threads=threads) if others else pa.table({})
-        arrays = [found[name] if name in found else table.column(name) for name in columns]
-        fields = [(self.file.schema_arrow if name in found else table.schema).field(name) for name in columns]
+            del self.lists[name]
+        if not self.lists and not refused:
+            return table
+        more = self._by_pyarrow(group, refused, threads=beside is not None)
+        tables = {name: one for one in (table, more) for name in one.schema.names}
+        arrays = [tables[name].column(name) if name in tables else found[name] for name in columns]
+        fields = [(tables[name].schema if name in tables else self.file.schema_arrow).field(name) for name in columns]
         return pa.table(arrays, pa.schema(fields))
+
+    def _by_pyarrow(self, group: int, columns: Sequence[str], *, threads: bool) -> pa.Table:
+        return self.file.read_row_group(group, columns=columns, use_threads=threads) if columns else pa.table({})
 
     def _list_column(self, group: int, name: str) -> pa.Array | None:
         machine = kernel()
@@ -147,25 +167,29 @@ class _Opened:
             if not count:
                 return None
             into, at = into[count:], at + count
-        return read_lists(pages, chunk, machine, self.room)
+        return read_lists(pages, chunk, machine, self.room, self.memory)
 
 
 class PartReader:
     """Reads row groups; keeps a few files open. For one thread."""
 
-    def __init__(self, parts: Parts, columns: Sequence[str], texts: Iterable[str], *, threads: bool) -> None:
+    def __init__(
+        self, parts: Parts, columns: Sequence[str], texts: Iterable[str], memory: Memory, *, threads: bool
+    ) -> None:
         self._parts = parts
         self._columns = list(columns)
         self._texts = frozenset(texts)
-        self._threads = threads
+        # Its thread begins with the first row group that has lists and others.
+        self._beside = ThreadPoolExecutor(1, "daeda-beside-lists") if threads else None
         self._room = Room()
+        self._memory = memory
         self._open: OrderedDict[int, _Opened] = OrderedDict()
 
     def read(self, group: RowGroup) -> pa.Table:
         """A row group. Raises ChangedMeanwhile when the file is not the one whose footer was read."""
         part = self._parts.files[group.part]
         with _refusals(part):
-            table = self._opened(group.part).read(group.number, self._columns, threads=self._threads)
+            table = self._opened(group.part).read(group.number, self._columns, self._beside)
         _check_unchanged(part)
         if table.num_rows != group.rows:
             raise InputError(f"{part.path} is not the file that was published: build the day again")
@@ -184,12 +208,16 @@ class PartReader:
             file = _open(source, self._texts, stack, is_remote=is_object(part.path))
             # Objects are read by pyarrow alone, which asks for all columns at once.
             own = [] if is_object(part.path) or kernel() is None else self._columns
-            opened = _Opened(file, source, list_columns(file, own), self._room, stack.pop_all())
+            lists = list_columns(file, own)
+            beside = _is_side_by_side(file, lists, self._columns)
+            opened = _Opened(file, source, lists, self._room, self._memory, beside, stack.pop_all())
         self._open[number] = opened
         return opened
 
     def close(self) -> None:
-        """Close the files."""
+        """Close the files, once nothing reads them."""
+        if self._beside is not None:
+            self._beside.shutdown()
         while self._open:
             _, opened = self._open.popitem()
             opened.stack.close()
@@ -205,6 +233,22 @@ def _open(source: pa.NativeFile, texts: Iterable[str], stack: ExitStack, *, is_r
     dictionaries = leaves(paths, wanted)
     again = pq.ParquetFile(source, metadata=opened.metadata, read_dictionary=dictionaries, pre_buffer=is_remote)
     return stack.enter_context(again)
+
+
+def _is_side_by_side(file: pq.ParquetFile, lists: Mapping[str, Lists], columns: Sequence[str]) -> bool:
+    """Whether a thread for lists and one for all others have both enough to do, and are no matter for memory.
+
+    One after another, pyarrow has two and more threads for the others, and what it needs meanwhile comes in turn.
+    """
+    if not lists or not file.num_row_groups:
+        return False
+    group, own, wanted = file.metadata.row_group(0), {column.leaf for column in lists.values()}, set(columns)
+    sizes = {True: 0, False: 0}
+    for number in range(group.num_columns):
+        leaf = group.column(number)
+        if number in own or leaf.path_in_schema.partition(".")[0] in wanted:
+            sizes[number in own] += leaf.total_uncompressed_size
+    return 0 < sizes[False] <= 2 * sizes[True] <= 2 * _BESIDE_BYTES
 
 
 def _check_unchanged(part: DayPart) -> None:

@@ -14,7 +14,7 @@ import pyarrow as pa
 from daeda.errors import InputError
 from daeda_data.loader.batch import Columns, Piece
 from daeda_data.loader.choice import Choice, Column, Items, Value, Vector
-from daeda_data.loader.memory import Memory
+from daeda_data.loader.memory import Memory, memory_of_epoch
 from daeda_data.loader.order import Order, RowGroup, Segment, Window, permutation_of, windows
 from daeda_data.loader.parts import PartReader, Parts
 from daeda_data.loader.read_ahead import ReadAhead
@@ -59,29 +59,33 @@ class Blocks:
         self._dimensions = dimensions
         self._threads = threads
         self._last: tuple[RowGroup, tuple[Stored, ...]] | None = None
-        # Of a column no more is in memory at a time: where rows begin and end, in two windows.
-        self._memory = Memory(4 * len(choice.columns))
 
     def read(self, segments: list[Segment], order: Order, given: int) -> Generator[Block]:
         """The windows behind the rows that were given already."""
         needed = [segment.group for window, _ in windows(segments, order, given) for segment in window.segments]
-        tables = self._tables([group for group, _ in itertools.groupby(needed)])
-        try:
-            with contextlib.closing(ReadAhead(tables, _ROW_GROUPS, "daeda-row-groups")) as ahead:
-                for window, begin in windows(segments, order, given):
-                    yield self._block(window, order, begin, ahead)
-        finally:
-            self._last = None
+        groups = [group for group, _ in itertools.groupby(needed)]
+        use = (self._choice.names, order.window_rows, order.seed is None)
+        # Of a column no more is in memory at a time: where rows begin and end, in two windows.
+        with memory_of_epoch(use, 4 * len(self._choice.columns)) as memory:
+            try:
+                tables = self._tables(groups, memory)
+                with contextlib.closing(ReadAhead(tables, _ROW_GROUPS, "daeda-row-groups")) as ahead:
+                    for window, begin in windows(segments, order, given):
+                        yield self._block(window, order, begin, ahead, memory)
+            finally:
+                self._last = None
 
-    def _tables(self, groups: Sequence[RowGroup]) -> Generator[pa.Table]:
-        reader = PartReader(self._parts, self._choice.names, self._choice.texts, threads=self._threads)
+    def _tables(self, groups: Sequence[RowGroup], memory: Memory) -> Generator[pa.Table]:
+        reader = PartReader(self._parts, self._choice.names, self._choice.texts, memory, threads=self._threads)
         try:
             for group in groups:
                 yield reader.read(group)
         finally:
             reader.close()
 
-    def _block(self, window: Window, settings: Order, begin: int, tables: Iterator[pa.Table]) -> Block:
+    def _block(self, window: Window, settings: Order, begin: int, tables: Iterator[pa.Table], memory: Memory) -> Block:
+        # Before its rows are waited for.
+        order = permutation_of(window, settings) if window.shuffled else None
         parts: list[list[Stored]] = [[] for _ in self._choice.columns]
         for segment in window.segments:
             for found, stored in zip(parts, self._columns_of(segment.group, tables), strict=True):
@@ -91,16 +95,15 @@ class Blocks:
             [segment.rows for segment in window.segments],
         )
         sizes = [segment.rows for segment in window.segments]
-        if not window.shuffled:
+        if order is None:
             chunks = Chunks.behind_each_other(sizes)
-            return Block(tuple(joined(column, chunks, self._memory) for column in parts), days, begin, self._memory)
-        order = permutation_of(window, settings)
+            return Block(tuple(joined(column, chunks, memory) for column in parts), days, begin, memory)
         chunks = Chunks.in_order(sizes, order)
         columns: list[Stored] = []
         while parts:
             # What is put in order needs its parts no more.
-            columns.append(in_order(parts.pop(0), order, chunks, self._memory))
-        return Block(tuple(columns), days.take(order), begin, self._memory)
+            columns.append(in_order(parts.pop(0), order, chunks, memory))
+        return Block(tuple(columns), days.take(order), begin, memory)
 
     def _columns_of(self, group: RowGroup, tables: Iterator[pa.Table]) -> tuple[Stored, ...]:
         if self._last is None or self._last[0] != group:

@@ -6,7 +6,10 @@ numpy takes rows from one array at a time, and clears what is behind the items o
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import cache
+from math import prod
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -20,41 +23,64 @@ Indices = npt.NDArray[np.int64]
 @cache
 def kernel() -> Code | None:
     """The code of this process; None where there cannot be any."""
-    return compiled(_TEXT, {"rows": (NUMBER, NUMBER, NUMBER, ADDRESS, ADDRESS, ADDRESS)})
+    signature = (NUMBER, NUMBER, NUMBER, NUMBER, *[ADDRESS] * 6)
+    return compiled(_TEXT, {"rows": signature})
+
+
+@dataclass(frozen=True)
+class Sources:
+    """The chunks that rows are taken from: what is in each of them, `unit` bytes large, how many, and where."""
+
+    chunks: tuple[Array, ...]
+    kind: np.dtype[Any]
+    unit: int
+    sizes: Indices
+    bases: Indices
+
+    @staticmethod
+    def of(chunks: Sequence[Array]) -> Sources:
+        """Chunks of items, or of rows of one width."""
+        first = chunks[0]
+        assert all(chunk.flags.c_contiguous and chunk.dtype == first.dtype for chunk in chunks)
+        assert all(chunk.shape[1:] == first.shape[1:] for chunk in chunks)
+        sizes = np.array([len(chunk) for chunk in chunks], np.int64)
+        bases = np.array([chunk.ctypes.data for chunk in chunks], np.int64)
+        return Sources(tuple(chunks), first.dtype, first.itemsize * prod(first.shape[1:]), sizes, bases)
 
 
 def copy_rows(
-    code: Code, chunks: Sequence[Array], numbers: Array | None, starts: Indices, counts: Indices, out: Array
+    code: Code, sources: Sources, numbers: Array | None, starts: Indices, counts: Indices, out: Array
 ) -> None:
     """Fill each row of a matrix with `counts` items of its chunk from `starts` on, and zeros behind them.
 
     `numbers` are the chunks of the rows; None: there is one. IndexError for items that a chunk does not have.
     """
-    sizes = np.array([len(chunk) for chunk in chunks])
-    bases = np.array([chunk.ctypes.data for chunk in chunks], np.int64)
-    assert all(chunk.ndim == 1 and chunk.flags.c_contiguous and chunk.dtype == out.dtype for chunk in chunks)
     assert out.flags.c_contiguous
+    assert out.dtype == sources.kind
     assert len(starts) == len(counts) == len(out)
-    own_sizes, own_bases = (sizes[0], bases[0]) if numbers is None else (sizes.take(numbers), bases.take(numbers))
-    if (starts < 0).any() or (counts < 0).any() or (counts > out.shape[1]).any() or (starts > own_sizes - counts).any():
+    if not out.size:
+        return
+    own = np.zeros(len(out), np.int64) if numbers is None else numbers.astype(np.int64)
+    starts, counts = np.ascontiguousarray(starts), np.ascontiguousarray(counts)
+    if int(own.max(initial=0)) >= len(sources.sizes) or code.functions["rows"](
+        len(out), out.shape[1] * out.itemsize, sources.unit, own.ctypes.data, starts.ctypes.data,
+        counts.ctypes.data, sources.bases.ctypes.data, sources.sizes.ctypes.data, out.ctypes.data,
+    ):  # fmt: skip
         raise IndexError("a row has items that its chunk does not have")
-    addresses = own_bases + starts * out.itemsize
-    lengths = counts * out.itemsize
-    code.functions["rows"](
-        len(out), out.shape[1] * out.itemsize, addresses.ctypes.data, lengths.ctypes.data, out.ctypes.data
-    )
 
 
-# What is copied lies anywhere: its first lines of the cache are asked for eight rows before their turn.
+# What is copied lies anywhere: its first lines of the cache are asked for 16 rows before their turn.
 _TEXT = """
 declare void @llvm.memcpy.p0.p0.i64(ptr, ptr, i64, i1)
 declare void @llvm.memset.p0.i64(ptr, i8, i64, i1)
 declare void @llvm.prefetch.p0(ptr, i32, i32, i32)
 
-define i64 @rows(i64 %count, i64 %width, ptr noalias %addresses, ptr noalias %sizes, ptr noalias %out) {
+define i64 @rows(i64 %count, i64 %width, i64 %unit, ptr noalias %numbers, ptr noalias %starts, ptr noalias %counts,
+                 ptr noalias %bases, ptr noalias %sizes, ptr noalias %out) {
 entry:
   %final = sub i64 %count, 1
   %none = icmp sle i64 %count, 0
+  %most = udiv i64 %width, %unit
   %wide.1 = icmp sgt i64 %width, 64
   %wide.2 = icmp sgt i64 %width, 128
   %wide.3 = icmp sgt i64 %width, 192
@@ -63,12 +89,18 @@ entry:
   %line.3 = select i1 %wide.3, i64 192, i64 0
   br i1 %none, label %exit, label %row
 row:
-  %r = phi i64 [0, %entry], [%r.next, %row]
-  %later = add i64 %r, 8
+  %r = phi i64 [0, %entry], [%r.next, %copy]
+  %later = add i64 %r, 16
   %is.over = icmp sgt i64 %later, %final
   %ahead = select i1 %is.over, i64 %final, i64 %later
-  %ahead.at = getelementptr ptr, ptr %addresses, i64 %ahead
-  %ahead.0 = load ptr, ptr %ahead.at
+  %ahead.number.at = getelementptr i64, ptr %numbers, i64 %ahead
+  %ahead.number = load i64, ptr %ahead.number.at
+  %ahead.base.at = getelementptr ptr, ptr %bases, i64 %ahead.number
+  %ahead.base = load ptr, ptr %ahead.base.at
+  %ahead.start.at = getelementptr i64, ptr %starts, i64 %ahead
+  %ahead.start = load i64, ptr %ahead.start.at
+  %ahead.bytes = mul i64 %ahead.start, %unit
+  %ahead.0 = getelementptr i8, ptr %ahead.base, i64 %ahead.bytes
   %ahead.1 = getelementptr i8, ptr %ahead.0, i64 %line.1
   %ahead.2 = getelementptr i8, ptr %ahead.0, i64 %line.2
   %ahead.3 = getelementptr i8, ptr %ahead.0, i64 %line.3
@@ -76,10 +108,29 @@ row:
   call void @llvm.prefetch.p0(ptr %ahead.1, i32 0, i32 3, i32 1)
   call void @llvm.prefetch.p0(ptr %ahead.2, i32 0, i32 3, i32 1)
   call void @llvm.prefetch.p0(ptr %ahead.3, i32 0, i32 3, i32 1)
-  %from.at = getelementptr ptr, ptr %addresses, i64 %r
-  %from = load ptr, ptr %from.at
-  %size.at = getelementptr i64, ptr %sizes, i64 %r
-  %size = load i64, ptr %size.at
+  %number.at = getelementptr i64, ptr %numbers, i64 %r
+  %number = load i64, ptr %number.at
+  %base.at = getelementptr ptr, ptr %bases, i64 %number
+  %base = load ptr, ptr %base.at
+  %chunk.at = getelementptr i64, ptr %sizes, i64 %number
+  %chunk = load i64, ptr %chunk.at
+  %start.at = getelementptr i64, ptr %starts, i64 %r
+  %start = load i64, ptr %start.at
+  %items.at = getelementptr i64, ptr %counts, i64 %r
+  %items = load i64, ptr %items.at
+  %fits = icmp ule i64 %items, %most
+  %room = sub i64 %chunk, %items
+  %has.items = icmp sle i64 %items, %chunk
+  %is.late = icmp ule i64 %start, %room
+  %is.none = icmp eq i64 %items, 0
+  %is.inside.more = and i1 %has.items, %is.late
+  %is.inside = or i1 %is.inside.more, %is.none
+  %is.good = and i1 %fits, %is.inside
+  br i1 %is.good, label %copy, label %bad
+copy:
+  %begin = mul i64 %start, %unit
+  %from = getelementptr i8, ptr %base, i64 %begin
+  %size = mul i64 %items, %unit
   %place = mul i64 %r, %width
   %to = getelementptr i8, ptr %out, i64 %place
   call void @llvm.memcpy.p0.p0.i64(ptr %to, ptr %from, i64 %size, i1 false)
@@ -91,5 +142,7 @@ row:
   br i1 %left, label %row, label %exit
 exit:
   ret i64 0
+bad:
+  ret i64 -1
 }
 """

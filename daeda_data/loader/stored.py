@@ -154,22 +154,24 @@ class Vectors:
         """Put a range of rows into a batch; a row without a vector has zeros."""
         into.arrays[self.name], into.masks[self.name] = self._given(first, last, into.memory)
 
+    @cached_property
+    def _sources(self) -> row_kernel.Sources:
+        return row_kernel.Sources.of(self.matrices)
+
     def _given(self, first: int, last: int, memory: Memory) -> tuple[Array, Mask]:
         if self.places is None:
             return self.matrices[0][first:last], np.ones(last - first, np.bool_)
         places = self.places[first:last]
         present = places >= 0
-        is_whole = bool(present.all())
         shape, kind = (len(places), self.matrices[0].shape[1]), self.matrices[0].dtype
         code = row_kernel.kernel()
         if code is not None:
-            matrix, width = memory.array(shape, kind), shape[1]
-            items = [own.reshape(-1) for own in self.matrices]
+            matrix = memory.array(shape, kind)
             numbers = None if self.chunks is None else self.chunks.numbers[first:last]
-            # A row without a vector is at -1, and takes nothing from there.
-            starts = (places if is_whole else np.maximum(places, 0)) * width
-            row_kernel.copy_rows(code, items, numbers, starts, present * np.int64(width), matrix)
+            # A row without a vector takes none of them.
+            row_kernel.copy_rows(code, self._sources, numbers, places, present.astype(np.int64), matrix)
             return matrix, present
+        is_whole = bool(present.all())
         matrix = np.empty(shape, kind) if is_whole else np.zeros(shape, kind)
         for number, own in _rows_of_chunks(self.chunks, first, last):
             here = own if is_whole else own[present[own]]
@@ -235,6 +237,15 @@ class Ragged:
         else:
             self._give_ragged(first, last, into)
 
+    @cached_property
+    def _sources(self) -> dict[str, row_kernel.Sources]:
+        """Of fields without a NULL."""
+        return {
+            name: row_kernel.Sources.of([values.array for values in by_chunk])
+            for name, by_chunk in self.fields.items()
+            if all(values.mask is None for values in by_chunk)
+        }
+
     def _give_as_they_lie(self, first: int, last: int, into: Columns) -> None:
         offsets = into.offsets[self.name] = _offsets(self.lengths[first:last])
         begin = int(self.starts[first])
@@ -272,9 +283,9 @@ class Ragged:
             array = into.memory.array((len(kept), pad.width), by_chunk[0].array.dtype)
             mask = there if number_of_field == 0 and len(self.fields) == 1 else there.copy()
             # Zeros are what stands for padding, and for no item that is NULL or of a time.
-            if code is not None and array.dtype.kind != "M" and all(values.mask is None for values in by_chunk):
+            if code is not None and array.dtype.kind != "M" and name in self._sources:
                 numbers = None if self.chunks is None else self.chunks.numbers[first:last]
-                row_kernel.copy_rows(code, [values.array for values in by_chunk], numbers, starts, kept, array)
+                row_kernel.copy_rows(code, self._sources[name], numbers, starts, kept, array)
                 into.arrays[name], into.masks[name] = array, mask
                 continue
             for number, own in _rows_of_chunks(self.chunks, first, last):

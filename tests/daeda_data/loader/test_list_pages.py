@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import random
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ import pytest
 
 from daeda_data.loader import list_pages, parts
 from daeda_data.loader.list_pages import Room, chunk_of, list_columns, read_lists
+from daeda_data.loader.memory import Memory
 from daeda_data.loader.run_kernel import kernel
 from enrich.part.vector_parquet import VECTORS, VectorFile
 from tests.budget import examples
@@ -39,7 +41,7 @@ def by_pages(content: bytes, name: str = "lists") -> list[pa.ListArray | None]:
             continue
         pages = room.of("pages", chunk.size)
         pages[:] = np.frombuffer(content, np.uint8, chunk.size, chunk.start)
-        found.append(read_lists(pages, chunk, machine, room))
+        found.append(read_lists(pages, chunk, machine, room, Memory(2)))
     for use in ("pages", "repetitions", "definitions", "places"):
         # The next column has that memory, and none of these does.
         room.of(use, 1 << 16).fill(255)
@@ -271,3 +273,46 @@ def test_a_part_is_read_the_same_with_pages_and_without(tmp_path: Path, monkeypa
         assert epoch(columns) == with_pages
         assert not read
         monkeypatch.undo()
+
+
+@pytest.mark.parametrize("refused", [False, True])
+def test_lists_are_read_beside_the_others_or_before_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, refused: bool
+) -> None:
+    data = publish(tmp_path, [[90, 20], [0], [50]])
+    words = data.vocabulary(tmp_path / "words.parquet", ["category"])
+    if refused:
+        # Pages of all lists are of another form: pyarrow reads them, behind the others.
+        monkeypatch.setattr(parts, "read_lists", lambda *_: None)
+
+    def epoch(is_beside: bool) -> list[dict[str, bytes]]:
+        monkeypatch.setattr(parts, "_is_side_by_side", lambda *_: is_beside)
+        names, found = set(), []
+        with data.batches(7, 1, vocabulary=words, window_rows=40) as batches:
+            for batch in batches:
+                names |= {thread.name for thread in threading.enumerate()}
+                found.append({name: array.tobytes() for name, array in {**batch.arrays, **batch.masks}.items()})
+        assert any(name.startswith("daeda-beside-lists") for name in names) <= is_beside
+        assert not [thread for thread in threading.enumerate() if thread.name.startswith("daeda-")]
+        return found
+
+    assert epoch(True) == epoch(False)
+
+
+def test_lists_have_a_thread_where_the_others_are_not_much_more() -> None:
+    def beside(lists: int, numbers: int, rows: int = 1_000, columns: tuple[str, ...] = ("items", "a")) -> bool:
+        sink = io.BytesIO()
+        chance = np.random.default_rng(1)
+        items = [chance.integers(0, 1 << 60, lists) for _ in range(rows)]
+        own = {f"{name}": chance.integers(0, 1 << 60, rows) for name in "abcdefgh"[:numbers]}
+        pq.write_table(pa.table({"items": pa.array(items, pa.list_(pa.int64())), **own}), sink)
+        file = pq.ParquetFile(pa.BufferReader(sink.getvalue()))
+        return parts._is_side_by_side(file, list_columns(file, ["items"]), columns)
+
+    assert beside(2, 2)
+    assert not beside(1, 8, columns=("items", *"abcdefgh"))
+    # Columns that are not read do not count, and without others there is nothing beside.
+    assert beside(1, 8)
+    assert not beside(2, 1, columns=("items",))
+    # What is decoded together is bounded.
+    assert not beside(220, 1, rows=10_000)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ import numpy as np
 import pytest
 
 from daeda_data.loader import memory
-from daeda_data.loader.memory import Memory
+from daeda_data.loader.memory import Memory, memory_of_epoch
 from tests.budget import examples
 from tests.daeda_data.loader.made import publish
 
@@ -59,6 +60,48 @@ def test_no_more_is_kept_than_is_said() -> None:
     assert own.kept == {}
     arrays.clear()
     assert own.kept == {32 << 20: 2}
+
+
+def test_the_next_epoch_has_the_memory_of_the_last_one() -> None:
+    with memory_of_epoch("a use", 2) as own:
+        kept = own.array((300_000,), np.int64)
+        kept[:] = 7
+        where = address(given_back := own.array((300_000,), np.int64))
+        del given_back
+    with memory_of_epoch("a use", 2) as again:
+        assert again is own
+        assert where in {address(again.array((300_000,), np.int64)) for _ in range(8)}
+        # Beside it there is another one.
+        with memory_of_epoch("a use", 2) as other:
+            assert other is not own
+    with memory_of_epoch("another use", 2) as other:
+        assert other is not own
+    # Who has an array has it, whatever becomes of the memory.
+    assert (kept == 7).all()
+
+
+def test_what_is_offered_to_the_system_is_never_what_somebody_has() -> None:
+    own, over, wrong = Memory(4), threading.Event(), []
+
+    def work(number: int) -> None:
+        while not over.is_set():
+            arrays = [own.array((100_000,), np.uint8) for _ in range(3)]
+            for array in arrays:
+                array.fill(number)
+            wrong.extend(number for array in arrays if not (array == number).all())
+
+    threads = [threading.Thread(target=work, args=(number,)) for number in (1, 2)]
+    for thread in threads:
+        thread.start()
+    for _ in range(examples(300)):
+        own.offer()
+    over.set()
+    for thread in threads:
+        thread.join()
+    assert wrong == []
+    # Each piece is there once.
+    pieces = [own.array((100_000,), np.uint8) for _ in range(200)]
+    assert len(set(map(address, pieces))) == len(pieces)
 
 
 @pytest.mark.parametrize("count", [0, 1, 5, 40_000])

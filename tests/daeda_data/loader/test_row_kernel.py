@@ -11,6 +11,7 @@ import pytest
 
 from daeda_data.loader import row_kernel
 from daeda_data.loader.machine_code import Code
+from daeda_data.loader.row_kernel import Sources
 from tests.budget import examples
 from tests.daeda_data.loader.made import publish
 
@@ -37,7 +38,7 @@ def test_rows_are_those_of_their_chunks(kind: Any, code: Code) -> None:
             np.int64,
         )
         out = np.full((rows, width), 1, kind)
-        row_kernel.copy_rows(code, chunks, None if alone else numbers, starts, counts, out)
+        row_kernel.copy_rows(code, Sources.of(chunks), None if alone else numbers, starts, counts, out)
         for row, (number, start, count) in enumerate(zip(numbers, starts, counts, strict=True)):
             assert out[row, :count].tolist() == chunks[number][start : start + count].tolist()
             assert not out[row, count:].any()
@@ -48,7 +49,7 @@ def test_what_a_chunk_does_not_have_is_not_read(start: int, count: int, code: Co
     chunks = [np.zeros(100), np.zeros(4)]
     where = np.array([0, start]), np.array([1, count])
     with pytest.raises(IndexError, match="a row has items that its chunk does not have"):
-        row_kernel.copy_rows(code, chunks, np.array([0, 1]), *where, np.empty((2, 4)))
+        row_kernel.copy_rows(code, Sources.of(chunks), np.array([0, 1]), *where, np.empty((2, 4)))
 
 
 def test_batches_are_the_same_by_numpy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
