@@ -29,9 +29,23 @@ def initialize(**options: Any) -> None:
 
 @contextlib.contextmanager
 def stdout_closed() -> Iterator[None]:
-    """Ray reports dead workers on stdout, in a thread of its own; stdout is for the result of a command."""
-    with Path(os.devnull).open("w", encoding="utf-8") as null, contextlib.redirect_stdout(null):
-        yield
+    """Ray reports what has died on stdout, in a thread of its own; stdout is for the result of a command.
+
+    A cluster that is lost is not taken leave of, and the thread outlives the block: it stays silent then.
+    """
+    worker = ray._private.worker
+    original = worker.print_to_stdstream
+    worker.print_to_stdstream = _silent
+    try:
+        with Path(os.devnull).open("w", encoding="utf-8") as null, contextlib.redirect_stdout(null):
+            yield
+    finally:
+        if not ray.is_initialized():
+            worker.print_to_stdstream = original
+
+
+def _silent(*arguments: object, **options: object) -> None:
+    """In the place of what prints."""
 
 
 @contextlib.contextmanager

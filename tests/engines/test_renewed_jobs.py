@@ -23,6 +23,7 @@ from tests.beam_pipeline.runners.slow_runs import (
     running,
     skeleton,
     slow,
+    time_for_a_worker,
     wait_for,
     worker_processes,
 )
@@ -64,7 +65,8 @@ def test_a_worker_that_was_promised_and_never_started_costs_a_time_out(
     """Beam's Flink runner waits for it without an end."""
     with forgetful_pool() as (pool, address):
         workers = ("--environment_type", "EXTERNAL", "--environment_config", address)
-        process = running(*flink, "--parallelism", str(DAY_WORKERS), *workers, "--worker-timeout", "60")
+        limit = time_for_a_worker()
+        process = running(*flink, "--parallelism", str(DAY_WORKERS), *workers, "--worker-timeout", str(limit))
         attempts = Attempts(skeleton)
         # Between two days a worker holds no place: the one that was seen is killed.
         seen: list[psutil.Process] = []
@@ -77,13 +79,13 @@ def test_a_worker_that_was_promised_and_never_started_costs_a_time_out(
         pool.forgets = 1
         seen[0].kill()
         wait_for(process, lambda: pool.forgotten)
-        attempts.watch_to_the_end(process, 300)
+        attempts.watch_to_the_end(process, 240 + limit)
         _, stderr = process.communicate()
     assert process.returncode == 0, stderr
     told = re.findall(r"^warning: .*$", stderr, re.MULTILINE)
     assert len(told) == 1, stderr
     name = re.fullmatch(
-        r"warning: no worker has had a day at work within 60 s \(--worker-timeout\), and days are left: the job "
+        rf"warning: no worker has had a day at work within {limit} s \(--worker-timeout\), and days are left: the job "
         r"'(daeda-ranking-\S+)' was cancelled, and '\1-2' goes on",
         told[0],
     )

@@ -94,5 +94,8 @@ def listening(processes: list[psutil.Process]) -> dict[int, str]:
 
 def ray_directories(processes: list[psutil.Process]) -> list[Path]:
     """The directories of Ray that the processes work in, as their arguments name them."""
-    words = " ".join(word for process in processes for word in process.cmdline())
-    return [Path(directory) for directory in sorted(set(re.findall(r"(/[\w/]+/daeda-ray-\w{8})/", words)))]
+    found: set[str] = set()
+    for process in processes:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            found |= set(re.findall(r"(/[\w/]+/daeda-ray-\w{8})/", " ".join(process.cmdline())))
+    return [Path(directory) for directory in sorted(found)]

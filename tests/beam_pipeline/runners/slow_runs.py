@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import subprocess
 import time
 from collections import Counter
@@ -21,6 +22,11 @@ DAYS = 8
 DAY_WORKERS = 2
 SECONDS = 120.0
 Running = Callable[..., WarmRun]
+
+
+def time_for_a_worker() -> int:
+    """Seconds after which a worker that has not begun is lost: beside a load of 20 one takes more than a minute."""
+    return round(60 * max(1.0, os.getloadavg()[0] / 4))
 
 
 def slow_project(directory: Path, days: int = DAYS, rows: int = 12) -> TinyProject:

@@ -34,6 +34,7 @@ from tests.beam_pipeline.runners.slow_runs import (
     running,
     skeleton,
     slow,
+    time_for_a_worker,
     wait_for,
     worker_processes,
 )
@@ -123,7 +124,8 @@ def test_workers_that_were_killed_cost_a_time_out(
     services: Services, running: Running, slow: TinyProject, skeleton: Path
 ) -> None:
     """Beam's job service waits for them without an end; another job asks the pool for new ones."""
-    process = running(*services.forms["external"], "--worker-timeout", "60")
+    limit = time_for_a_worker()
+    process = running(*services.forms["external"], "--worker-timeout", str(limit))
     killed: set[int] = set()
 
     def all_are_killed() -> bool:
@@ -135,11 +137,11 @@ def test_workers_that_were_killed_cost_a_time_out(
     # Until a day has been published, a lost worker may not have begun one, which is told in another way.
     wait_for(process, lambda: published(skeleton))
     wait_for(process, all_are_killed)
-    _, stderr = process.communicate(timeout=300)
+    _, stderr = process.communicate(timeout=240 + limit)
     assert process.returncode == 0, stderr
     told = re.findall(r"^warning: (.*)$", re.sub(r"daeda-ranking-[^']*?(-2)?'", r"JOB\1'", stderr), re.MULTILINE)
     assert told == [
-        "no worker has had a day at work within 60 s (--worker-timeout), and days are left: the job 'JOB' was "
+        f"no worker has had a day at work within {limit} s (--worker-timeout), and days are left: the job 'JOB' was "
         "cancelled, and 'JOB-2' goes on"
     ]
     assert len(published(skeleton)) == DAYS

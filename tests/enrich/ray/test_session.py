@@ -1,4 +1,4 @@
-"""A cluster that does not take the run."""
+"""A cluster that does not take the run, and one that is lost."""
 
 from __future__ import annotations
 
@@ -6,10 +6,13 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+import ray
+import ray._private.worker
 from ray._private.utils import check_version_info, compute_version_info
 
 from daeda.errors import InputError
 from enrich.ray import cluster
+from enrich.ray.initialize import stdout_closed
 
 
 def told(monkeypatch: pytest.MonkeyPatch, init: Callable[..., None]) -> str:
@@ -41,3 +44,19 @@ def test_a_cluster_that_does_not_take_the_run_is_told(monkeypatch: pytest.Monkey
         "no Ray cluster at ray.address head.example:6379 (AuthenticationError: wrong token): start its head with "
         "`ray start --head`, correct --ray-address, or leave it out, and the run starts a Ray of its own"
     )
+
+
+@pytest.mark.parametrize("lost", [True, False])
+def test_what_ray_reports_of_a_lost_cluster_is_no_result(
+    lost: bool, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Its thread goes on where nobody has taken leave of the cluster; a Ray that was ended leaves all as it was."""
+    worker: Any = ray._private.worker
+    monkeypatch.setattr(worker, "print_to_stdstream", worker.print_to_stdstream)
+    monkeypatch.setattr(ray, "is_initialized", lambda: lost)
+    report = {"lines": ["Raylet is terminated."], "pid": "raylet", "is_err": False}
+    with stdout_closed():
+        worker.print_to_stdstream(report, ignore_prefix=False)
+    assert capsys.readouterr().out == ""
+    worker.print_to_stdstream(report, ignore_prefix=False)
+    assert ("Raylet is terminated." in capsys.readouterr().out) is not lost
