@@ -39,11 +39,12 @@ class Batches(Iterator[Batch]):
         self.epoch = state.epoch
         self.rows = rows
         self._state = state
-        self._given = state.rows
         self._process = os.getpid()
         left = max(0, end - state.rows) / settings.batch_rows
-        self.batches_left = math.floor(left) if settings.drop_last else math.ceil(left)
-        made = _made(blocks, state, settings.batch_rows, self.batches_left)
+        self._batches = math.floor(left) if settings.drop_last else math.ceil(left)
+        # How many batches were given, and of how many rows with those before: set at once, whoever interrupts.
+        self._given = (0, state.rows)
+        made = _made(blocks, state, settings.batch_rows, self._batches)
         self._ahead = ReadAhead(made, settings.read_ahead + 1, "daeda-batches")
         # Held while a batch is waited for: only `close` comes past it.
         self._giving = threading.Lock()
@@ -55,17 +56,23 @@ class Batches(Iterator[Batch]):
         if os.getpid() != self._process:
             raise RuntimeError("an iterator of batches belongs to the process that opened it: open one in each process")
         with self._giving:
-            batch = next(self._ahead)
-            self._given += batch.rows
-            self.batches_left -= 1
+            number, rows = self._given
+            batch = self._ahead.item(number)
+            # Nothing is called from here on, so that no interrupt comes between; who asked has the batch alone.
+            self._given, self._ahead.came = (number + 1, rows + batch.rows), (number, [])
         return batch
+
+    @property
+    def batches_left(self) -> int:
+        """How many batches it gives yet."""
+        return self._batches - self._given[0]
 
     def state(self) -> dict[str, Any]:
         """Where the iterator stands behind the batch that it gave last, for `resume`, in this process or another one.
 
         It is small, and `json.dumps` takes it.
         """
-        return replace(self._state, rows=self._given).as_json()
+        return replace(self._state, rows=self._given[1]).as_json()
 
     def close(self) -> None:
         """End the threads and close the files; `next` gives nothing any more."""
@@ -80,7 +87,7 @@ class Batches(Iterator[Batch]):
         self.close()
 
     def __repr__(self) -> str:
-        return f"Batches(epoch {self.epoch}: {self._given:,} of {self.rows:,} rows given)"
+        return f"Batches(epoch {self.epoch}: {self._given[1]:,} of {self.rows:,} rows given)"
 
 
 def _made(blocks: Generator[Block], state: State, batch_rows: int, count: int) -> Generator[Batch]:

@@ -9,7 +9,8 @@ from __future__ import annotations
 import ctypes
 import mmap
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from math import prod
 from typing import Any
 
@@ -28,6 +29,13 @@ _MADVISE = ctypes.CDLL(None).madvise
 _MADVISE.argtypes = (ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int)
 
 
+@dataclass
+class _Use:
+    """Whether an epoch has the memory, or it waits for one."""
+
+    waits: bool = False
+
+
 class Memory:
     """Arrays with anything in them. For any thread.
 
@@ -37,6 +45,7 @@ class Memory:
     def __init__(self, most: int) -> None:
         self._most = most
         self._kept: dict[int, list[Array]] = {}
+        self._use = _Use()
 
     def array(self, shape: tuple[int, ...], kind: npt.DTypeLike) -> Array:
         """An array of a shape, in memory that nobody else has until it and all its views are gone."""
@@ -53,10 +62,14 @@ class Memory:
             own, *others = np.split(_fresh(max(room, _TOGETHER)), max(1, _TOGETHER // room))
             kept += others
         most = max(self._most, _TOGETHER // room)
-        return np.asarray(_Lent(own, kept, most))[:size].view(kind).reshape(shape)
+        return np.asarray(_Lent(own, kept, most, self._use))[:size].view(kind).reshape(shape)
 
     def offer(self) -> None:
-        """Let the system have the pages of what nobody has, whenever it needs some; until then they stay."""
+        """Let the system have the pages of what nobody has, whenever it needs some; until then they stay.
+
+        What comes back from now on is offered too, until `take`: the last windows and batches are with somebody still.
+        """
+        self._use.waits = True
         for pieces in list(self._kept.values()):
             offered = []
             # Nobody gets a piece meanwhile.
@@ -69,6 +82,10 @@ class Memory:
                     _MADVISE(piece.ctypes.data, len(piece), mmap.MADV_FREE)
                 offered.append(piece)
             pieces += reversed(offered)
+
+    def take(self) -> None:
+        """Offer no more of it: an epoch has it."""
+        self._use.waits = False
 
     @property
     def kept(self) -> dict[int, int]:
@@ -86,10 +103,15 @@ class Memory:
 
 
 def _fresh(size: int) -> Array:
-    """Bytes of the system, in large pages where it has them."""
-    mapped = mmap.mmap(-1, size + _LARGE_PAGE, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+    """Bytes of the system, in large pages where it has them; raises MemoryError where it has none."""
+    try:
+        mapped = mmap.mmap(-1, size + _LARGE_PAGE, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+    except OSError as error:
+        raise MemoryError(f"the system gives no {size + _LARGE_PAGE:,} bytes more: {error.strerror}") from error
     if hasattr(mmap, "MADV_HUGEPAGE"):
-        mapped.madvise(mmap.MADV_HUGEPAGE)
+        # A kernel that was built without large pages refuses; it has others.
+        with suppress(OSError):
+            mapped.madvise(mmap.MADV_HUGEPAGE)
     own = np.frombuffer(mapped, np.uint8)
     first = -own.ctypes.data % _LARGE_PAGE
     return own[first : first + size]
@@ -107,6 +129,7 @@ def memory_of_epoch(use: object, most: int) -> Iterator[Memory]:
         before, memory = use, Memory(most)
     if before != use:
         memory = Memory(most)
+    memory.take()
     try:
         yield memory
     finally:
@@ -120,12 +143,18 @@ _left: list[tuple[object, Memory]] = []
 class _Lent:
     """What arrays in a piece of memory have as their base: with the last of them the piece is given back."""
 
-    def __init__(self, own: Array, kept: list[Array], most: int) -> None:
+    def __init__(self, own: Array, kept: list[Array], most: int, use: _Use) -> None:
         self._own = own
         self._kept = kept
         self._most = most
+        self._use = use
         self.__array_interface__: dict[str, Any] = own.__array_interface__
 
-    def __del__(self) -> None:
+    # What it needs is bound here: at the end of the interpreter modules have nothing any more.
+    def __del__(self, madvise: Any = _MADVISE, free: int = mmap.MADV_FREE, page: int = mmap.PAGESIZE) -> None:
         if len(self._kept) < self._most:
+            size = self._own.nbytes
+            if self._use.waits and size % page == 0:
+                # Nobody can be given it yet.
+                madvise(self.__array_interface__["data"][0], size, free)
             self._kept.append(self._own)

@@ -8,7 +8,7 @@ import json
 import os
 from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import Executor, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
 
@@ -18,6 +18,7 @@ import pyarrow.parquet as pq
 from daeda.errors import ChangedMeanwhile, InputError, first_line, refusal
 from daeda.storage.client import AT_ONCE
 from daeda.storage.location import is_object
+from daeda_data.loader.beside import Beside
 from daeda_data.loader.choice import leaves
 from daeda_data.loader.list_pages import Lists, Room, chunk_of, list_columns, read_lists
 from daeda_data.loader.memory import Memory
@@ -129,14 +130,14 @@ class _Opened:
     side_by_side: bool
     stack: ExitStack
 
-    def read(self, group: int, columns: Sequence[str], beside: Executor | None) -> pa.Table:
+    def read(self, group: int, columns: Sequence[str], beside: Beside | None) -> pa.Table:
         """Columns of a row group: lists here, all others by pyarrow, with threads where there is something `beside`."""
         lists = [name for name in columns if name in self.lists]
         others = [name for name in columns if name not in self.lists]
         if beside is not None and self.side_by_side:
-            waiting = beside.submit(self._by_pyarrow, group, others, threads=False)
+            result = beside.begin(lambda: self._by_pyarrow(group, others, threads=False))
             found = {name: self._list_column(group, name) for name in lists}
-            table = waiting.result()
+            table = result()
         else:
             found = {name: self._list_column(group, name) for name in lists}
             table = self._by_pyarrow(group, others, threads=beside is not None)
@@ -179,8 +180,7 @@ class PartReader:
         self._parts = parts
         self._columns = list(columns)
         self._texts = frozenset(texts)
-        # Its thread begins with the first row group that has lists and others.
-        self._beside = ThreadPoolExecutor(1, "daeda-beside-lists") if threads else None
+        self._beside = Beside("daeda-beside-lists") if threads else None
         self._room = Room()
         self._memory = memory
         self._open: OrderedDict[int, _Opened] = OrderedDict()
@@ -188,9 +188,12 @@ class PartReader:
     def read(self, group: RowGroup) -> pa.Table:
         """A row group. Raises ChangedMeanwhile when the file is not the one whose footer was read."""
         part = self._parts.files[group.part]
-        with _refusals(part):
-            table = self._opened(group.part).read(group.number, self._columns, self._beside)
-        _check_unchanged(part)
+        try:
+            with _refusals(part):
+                table = self._opened(group.part).read(group.number, self._columns, self._beside)
+        finally:
+            # What is wrong with a file that was written to meanwhile is that it was written to.
+            _check_unchanged(part)
         if table.num_rows != group.rows:
             raise InputError(f"{part.path} is not the file that was published: build the day again")
         return table.select(self._columns)
@@ -217,7 +220,7 @@ class PartReader:
     def close(self) -> None:
         """Close the files, once nothing reads them."""
         if self._beside is not None:
-            self._beside.shutdown()
+            self._beside.close()
         while self._open:
             _, opened = self._open.popitem()
             opened.stack.close()
@@ -268,9 +271,11 @@ def _check_unchanged(part: DayPart) -> None:
 
 @contextlib.contextmanager
 def _refusals(part: DayPart) -> Iterator[None]:
-    """What reading raises, as a sentence about the part."""
+    """What reading raises, as a sentence about the part. Memory that the system does not give is no matter of it."""
     try:
         yield
+    except MemoryError:
+        raise
     except pa.ArrowException as error:
         raise InputError(f"{part.path} is no Parquet file, or damaged: {first_line(error)}") from error
     except OSError as error:

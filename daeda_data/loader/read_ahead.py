@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import queue
 import threading
 import weakref
@@ -13,8 +14,18 @@ from typing import Generic, TypeVar
 T = TypeVar("T")
 
 
+class Worker(threading.Thread):
+    """A thread of the loader.
+
+    The collector of garbage runs in any thread, in these too, and may end any reader there. Which one waits for which
+    then must not be a circle: a worker waits for threads that it has started itself, and for no other.
+    """
+
+
 @dataclass(frozen=True)
-class _Failed:
+class Failed:
+    """What was raised in a thread, for whoever waits for it."""
+
     error: BaseException
 
 
@@ -25,11 +36,16 @@ class _End:
 
 @dataclass
 class _Channel:
-    """What thread and reader share. The thread knows nothing of the reader: one that is dropped ends it."""
+    """What thread and reader share. The thread knows nothing of the reader: one that is dropped ends it.
 
-    slots: threading.Semaphore
+    Nothing in it is a lock of Python, which an interrupt, or a fork at the wrong time, would leave locked.
+    """
+
+    slots: queue.SimpleQueue[None] = field(default_factory=queue.SimpleQueue)
     items: queue.SimpleQueue[object] = field(default_factory=queue.SimpleQueue)
-    stop: threading.Event = field(default_factory=threading.Event)
+    is_over: bool = False
+    process: int = field(default_factory=os.getpid)
+    starter: threading.Thread = field(default_factory=threading.current_thread)
 
 
 class ReadAhead(Generic[T]):
@@ -41,10 +57,14 @@ class ReadAhead(Generic[T]):
     """
 
     def __init__(self, items: Generator[T], most: int, name: str) -> None:
-        self._channel = _Channel(threading.Semaphore(most))
-        self._has_item = False
-        self._over: _Failed | _End | None = None
-        thread = threading.Thread(target=_work, args=(items, self._channel), name=name, daemon=True)
+        self._channel = _Channel()
+        for _ in range(most):
+            self._channel.slots.put(None)
+        self._number = 0
+        # The number of an item, and the item as soon as it has come, until a reader that has it empties the list.
+        self.came: tuple[int, list[object]] = (0, [])
+        self._over: Failed | _End | None = None
+        thread = Worker(target=_work, args=(items, self._channel), name=name, daemon=True)
         self._finalizer = weakref.finalize(self, _end, self._channel, thread)
         thread.start()
 
@@ -52,23 +72,39 @@ class ReadAhead(Generic[T]):
         return self
 
     def __next__(self) -> T:
+        number = self._number
+        item = self.item(number)
+        self._number, self.came = number + 1, (number, [])
+        return item
+
+    def item(self, number: int) -> T:
+        """Item `number`, from 0: the one that came last, again, or the one behind it.
+
+        Who is interrupted here, by a signal that raises, has lost none: it is given when it is asked for again.
+        """
         if self._over is None:
-            if self._has_item:
-                self._channel.slots.release()
-                self._has_item = False
-            item = self._channel.items.get()
+            last, came = self.came
+            if number > last:
+                # Should the first of these two be done twice, an item more is there for a while.
+                self._channel.slots.put(None)
+                came = []
+                self.came = number, came
+            if not came:
+                # One call, in which nothing is interrupted between what leaves the queue and what is kept here.
+                came.extend(map(self._channel.items.get, (True,)))
+            item = came[0]
             # Another thread may have closed it meanwhile.
-            if self._over is None and not isinstance(item, _Failed | _End):
-                self._has_item = True
+            if self._over is None and not isinstance(item, Failed | _End):
                 return item  # type: ignore[return-value]
             self._over = self._over or item
-        if isinstance(self._over, _Failed):
+        if isinstance(self._over, Failed):
             raise self._over.error
         raise StopIteration
 
     def close(self) -> None:
         """End the thread, and wait until it has ended; what is ready is lost."""
         self._over = self._over or _End()
+        self.came = self.came[0], []
         self._finalizer()
 
 
@@ -76,24 +112,28 @@ def _work(items: Generator[object], channel: _Channel) -> None:
     try:
         with contextlib.closing(items):
             while True:
-                channel.slots.acquire()
-                if channel.stop.is_set():
+                channel.slots.get()
+                if channel.is_over:
                     return
                 try:
                     channel.items.put(next(items))
                 except StopIteration:
                     break
     except BaseException as error:  # noqa: BLE001 - the reader raises it
-        channel.items.put(_Failed(error))
+        channel.items.put(Failed(error))
     else:
         channel.items.put(_End())
 
 
 def _end(channel: _Channel, thread: threading.Thread) -> None:
-    channel.stop.set()
-    channel.slots.release()
-    # The collector of garbage may run in any thread, in this one too.
-    if thread is not threading.current_thread():
-        thread.join()
+    if os.getpid() != channel.process:
+        # Of a process that was forked: the thread is none of this one.
+        return
+    channel.is_over = True
+    channel.slots.put(None)
     # Who waits for an item in another thread gets none any more.
     channel.items.put(_End())
+    current = threading.current_thread()
+    # One that the system has not let begin is none to wait for.
+    if thread.is_alive() and (current is channel.starter or not isinstance(current, Worker)):
+        thread.join()

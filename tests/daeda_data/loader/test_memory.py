@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import mmap
 import random
 import threading
 from pathlib import Path
@@ -129,3 +131,52 @@ def test_batches_that_are_kept_stay_as_they_are(tmp_path: Path, monkeypatch: pyt
             kept = list(data.batches(9, seed, pad=pad, **settings))
             alone = [copies(batch) for batch in data.batches(9, seed, pad=pad, **settings)]
             assert [copies(batch) for batch in kept] == alone
+
+
+def lazily_freed() -> int | None:
+    """Bytes of this process that the system may take; None where it does not say so."""
+    maps = Path("/proc/self/smaps")
+    lines = maps.read_text().splitlines() if maps.exists() else []
+    counts = [int(line.split()[1]) << 10 for line in lines if line.startswith("LazyFree:")]
+    return sum(counts) if counts else None
+
+
+def test_what_comes_back_behind_the_epoch_is_offered_too() -> None:
+    if lazily_freed() is None:
+        pytest.skip("the system does not say what it may take")
+    with memory_of_epoch("what comes back", 2) as own:
+        array = own.array((1 << 22,), np.uint8)
+        array.fill(1)
+    before = lazily_freed()
+    del array
+    assert (lazily_freed() or 0) - (before or 0) > 1 << 20
+    with memory_of_epoch("what comes back", 2) as again:
+        assert again is own
+        array = again.array((1 << 22,), np.uint8)
+        array.fill(2)
+        del array
+        kept = lazily_freed()
+    assert kept == before
+
+
+@pytest.mark.parametrize("refused", ["large pages", "memory"])
+def test_what_the_system_refuses(refused: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Advice is no more than that; and memory that it does not give is no fault of a file."""
+
+    class Refusing(mmap.mmap):
+        def __new__(cls, *given: Any, **more: Any) -> Any:
+            if refused == "memory":
+                raise OSError(errno.ENOMEM, "Cannot allocate memory")
+            return super().__new__(cls, *given, **more)
+
+        def madvise(self, *_: Any) -> None:
+            raise OSError(errno.EINVAL, "Invalid argument")
+
+    monkeypatch.setattr(memory, "_SMALLEST", 2)
+    monkeypatch.setattr(mmap, "mmap", Refusing)
+    data = publish(tmp_path, [[30, 5]])
+    if refused == "memory":
+        with pytest.raises(MemoryError, match=r"the system gives no .* bytes more: Cannot allocate memory"):
+            list(data.batches(9, 1, columns=["row", "vector"], window_rows=17))
+    else:
+        assert sum(batch.rows for batch in data.batches(9, 1, columns=["row", "vector"], window_rows=17)) == 35
