@@ -7,12 +7,13 @@ import gc
 import itertools
 import os
 import queue
+import signal
 import subprocess
 import sys
 import threading
 import time
 import weakref
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -170,6 +171,15 @@ def test_who_waits_for_an_item_has_the_end_of_a_reader_that_is_closed() -> None:
     assert own_threads() == []
 
 
+@pytest.fixture
+def heeding() -> Iterator[None]:
+    """SIGINT interrupts: a shell has what it starts in the background ignore it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("heeding")
 def test_an_interrupt_loses_no_item() -> None:
     def items() -> Generator[int]:
         for number in range(10):
@@ -187,6 +197,7 @@ def test_an_interrupt_loses_no_item() -> None:
     reader.close()
 
 
+@pytest.mark.usefixtures("heeding")
 def test_an_interrupt_loses_no_batch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     data, made, joined = publish(tmp_path, [[30, 30]]), itertools.count(), of_batches.joined
 
