@@ -48,10 +48,16 @@ raise SystemExit(supervised(slow))
 
 def has_logs(process: psutil.Process) -> bool:
     """Whether the Ray of a process has begun to log: its server of metadata is the first that does."""
-    with contextlib.suppress(psutil.NoSuchProcess):
-        directories = re.findall(r"(/[\w/]+/daeda-ray-\w{8})/", " ".join(process.cmdline()))
-        return any(True for path in directories for _ in Path(path).glob("r/session_*/logs/gcs_server.out"))
-    return False
+    return any(True for path in ray_directories([process]) for _ in path.glob("r/session_*/logs/gcs_server.out"))
+
+
+def ray_directories(processes: list[psutil.Process]) -> list[Path]:
+    """The directories of Ray that the processes work in, as their arguments name them; a process may go meanwhile."""
+    found: set[str] = set()
+    for process in processes:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            found |= set(re.findall(r"(/[\w/]+/daeda-ray-\w{8})/", " ".join(process.cmdline())))
+    return [Path(directory) for directory in sorted(found)]
 
 
 @dataclass

@@ -5,7 +5,6 @@ run's own Ray lets others see. Actors, SIGINT and SIGTERM are killed and sent in
 from __future__ import annotations
 
 import contextlib
-import re
 import stat
 import time
 from pathlib import Path
@@ -13,7 +12,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from tests.faults.ray_scene import SECONDS_TO_BEGIN, RayScene
+from tests.faults.ray_scene import SECONDS_TO_BEGIN, RayScene, ray_directories
 from tests.faults.scene import left_in_staging
 
 pytestmark = pytest.mark.cases
@@ -90,12 +89,3 @@ def listening(processes: list[psutil.Process]) -> dict[int, str]:
                 if connection.status == psutil.CONN_LISTEN:
                     addresses[connection.laddr.port] = connection.laddr.ip
     return addresses
-
-
-def ray_directories(processes: list[psutil.Process]) -> list[Path]:
-    """The directories of Ray that the processes work in, as their arguments name them."""
-    found: set[str] = set()
-    for process in processes:
-        with contextlib.suppress(psutil.NoSuchProcess):
-            found |= set(re.findall(r"(/[\w/]+/daeda-ray-\w{8})/", " ".join(process.cmdline())))
-    return [Path(directory) for directory in sorted(found)]
