@@ -12,7 +12,10 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
+from daeda.dataset.layout import Layout
+from daeda.dataset.publish.staging import one_at_a_time
 from daeda.dataset.read import open_day
+from daeda.process.locks import is_stopped
 from tests.faults.scene import DAYS, OLD_ROWS_PER_PART, Scene, bytes_of_days, left_in_staging
 from tests.faults.warm import Child
 
@@ -32,7 +35,10 @@ def paused(scene: Scene, output: Path) -> Child:
     """A run that has claimed all its days and goes no further."""
     child = scene.start(output)
     wait_for(lambda: len(claims(output)) == DAYS)
-    os.kill(child.pid, signal.SIGSTOP)
+    # One that is stopped while it has the lock of all runs is waited for in another way, and another sentence.
+    with one_at_a_time(Layout(output / "ranking")):
+        os.kill(child.pid, signal.SIGSTOP)
+        wait_for(lambda: is_stopped(child.pid))
     return child
 
 
