@@ -16,6 +16,7 @@ from daeda.dataset.layout import Layout
 from daeda_audit.command import main
 from daeda_audit.published.days import PublishedDay, published_days
 from daeda_audit.report import Progress
+from tests.clocks import set_clock
 from tests.daeda_audit.feed import build, feed, words
 from tests.projects import TinyProject
 
@@ -183,7 +184,7 @@ def test_an_append_probe_without_a_skeleton_is_no_pass(made: TinyProject, capsys
 def test_progress_counts_days_and_columns_and_says_what_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
     days = [dt.date(2024, 1, day) for day in (2, 3, 4)]
     clock = iter([100.0, 100.0, 103.0, 112.0, 124.0])
-    monkeypatch.setattr("daeda_audit.report.time.monotonic", lambda: next(clock))
+    set_clock(monkeypatch, "daeda_audit.report", monotonic=lambda: next(clock))
     progress = Progress(days, append=True)
     assert progress.line() == "audit 0/3 days · starting"
     progress.column(days[0], "price", 0.5)

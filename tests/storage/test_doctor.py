@@ -11,6 +11,7 @@ from daeda.doctor import project as project_probes
 from daeda.doctor.finding import Finding
 from daeda.storage import client as storage_client
 from daeda.storage.client import S3Client
+from tests.clocks import set_clock
 from tests.projects import TinyProject
 from tests.storage.conftest import BUCKET
 
@@ -29,8 +30,7 @@ def test_object_storage_that_answers(client: S3Client) -> None:
 
 
 def test_a_server_whose_clock_is_an_hour_behind(client: S3Client, monkeypatch: pytest.MonkeyPatch) -> None:
-    now = time.time
-    monkeypatch.setattr(storage_client.time, "time", lambda: now() + 3600)
+    set_clock(monkeypatch, storage_client, time=lambda: time.time() + 3600)
     [finding] = project_probes._bucket(BUCKET.bucket, 10)
     assert finding.state == "warning"
     assert finding.seen.partition("; ")[2] in [f"its clock is {n} s behind this host" for n in (3599, 3600, 3601)]

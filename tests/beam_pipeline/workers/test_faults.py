@@ -37,6 +37,7 @@ from daeda.errors import (
     WorkerUnfit,
     is_transient,
 )
+from tests.clocks import set_clock
 from tests.disk import mounted_again
 
 DAY, OTHER = dt.date(2024, 1, 2), dt.date(2024, 1, 3)
@@ -270,10 +271,9 @@ def test_faults_are_told_once_whatever_the_clock_of_their_host_says(
 ) -> None:
     monkeypatch.setattr(faults, "_TELL_SECONDS", 0.0)
     told = ToldFaults(context.staging.faults)
-    clock = time.time
 
     def fail(day: dt.date, sentence: str, hours: float) -> None:
-        monkeypatch.setattr(time, "time", lambda: clock() + hours)
+        set_clock(monkeypatch, faults, time=lambda: time.time() + hours)
         assert is_tried_again(context, day, no(sentence))
         for _ in range(3):
             told.look()

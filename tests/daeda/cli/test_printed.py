@@ -22,6 +22,7 @@ from daeda.process.console import HarmlessConsole
 from daeda.process.messages import run_command
 from daeda.process.printable import HarmlessFormatter, harmless, printable
 from daeda.storage.access import without_secrets
+from tests.clocks import set_clock
 from tests.packages import PACKAGES
 from tests.projects import TinyProject
 
@@ -335,7 +336,7 @@ def test_a_process_without_memory_says_so(error: Exception, capsys: pytest.Captu
 
 def test_a_clock_that_is_set_back_makes_no_negative_seconds(monkeypatch: pytest.MonkeyPatch) -> None:
     readings = iter([100.0, 40.0, 41.5])
-    monkeypatch.setattr("daeda.durations.time.perf_counter", lambda: next(readings))
+    set_clock(monkeypatch, "daeda.durations", perf_counter=lambda: next(readings))
     started = next(readings)
     assert seconds_since(started) == 0.0
     assert seconds_since(40.0) == 1.5

@@ -27,6 +27,7 @@ from daeda.dataset.tagged_days import require_tagged
 from daeda.dataset.tags import read_tag, tag_names, tagged, tags_there
 from daeda.dataset.verified import verified_days
 from daeda.errors import DaedaError, DayError, InputError, TransientError, UsageError
+from tests.clocks import set_clock
 from tests.daeda.dataset.tables import publish_table
 
 FIRST, SECOND = DAYS = (dt.date(2024, 1, 2), dt.date(2024, 1, 3))
@@ -398,7 +399,7 @@ def test_a_tag_that_is_not_as_it_was_tagged_is_not_read(layout: Layout, what: st
 def test_a_day_that_is_replaced_while_it_is_verified_is_whole(layout: Layout, monkeypatch: pytest.MonkeyPatch) -> None:
     part = Path(str(layout.day_dir("skeleton", FIRST))) / "part-1-0.parquet"
     part.rename(part.with_suffix(".gone"))
-    monkeypatch.setattr("daeda.dataset.verified.time.sleep", lambda _: part.with_suffix(".gone").rename(part))
+    set_clock(monkeypatch, "daeda.dataset.verified", sleep=lambda _: part.with_suffix(".gone").rename(part))
     assert [one.problems for one in verified_days(layout, days=[FIRST])] == [(), ()]
 
 

@@ -18,6 +18,7 @@ from daeda.doctor import file_system, machine
 from daeda.doctor.file_system import look_at_directory
 from daeda.doctor.finding import Finding, Probe, run_probes
 from daeda.errors import InputError
+from tests.clocks import set_clock
 
 ANYTHING_THERE = "see whether its disk or server answers at all, or raise --seconds"
 
@@ -148,8 +149,7 @@ def test_a_full_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_server_of_files_with_another_clock(
     seconds: float, words: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    now = time.time
-    monkeypatch.setattr(file_system.time, "time", lambda: now() + seconds)
+    set_clock(monkeypatch, file_system, time=lambda: time.time() + seconds)
     skewed = _look(tmp_path)[1]
     assert (skewed.state, skewed.what, skewed.seen) == ("warning", f"clock of {tmp_path}", words)
 
