@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-import duckdb
 import pyarrow.parquet as pq
 
+from beam_pipeline.session.resources import DayResources
 from daeda.dataset.manifest import ColumnStatistics
 from daeda.errors import cut
 from daeda.operators.relation import Column, Relation
@@ -23,7 +23,7 @@ _LONGEST_VALUE = 1_000
 
 
 def column_statistics(
-    connection: duckdb.DuckDBPyConnection,
+    resources: DayResources,
     relation: Relation,
     given: Materialised,
     footers: Sequence[pq.FileMetaData],
@@ -34,7 +34,7 @@ def column_statistics(
     by_name = _in_footers(relation, footers)
     others = tuple(column for column in relation.columns if column.name not in by_name)
     if others:
-        by_name |= {counted.name: counted for counted in _counted(connection, Relation(others), given)}
+        by_name |= {counted.name: counted for counted in _counted(resources, Relation(others), given)}
     return tuple(
         replace(by_name[column.name], placeholder=operator.is_placeholder(column), kind=kinds.get(column.name))
         for column in relation.columns
@@ -73,9 +73,10 @@ def _of_integers(column: Column, index: int, footers: Sequence[pq.FileMetaData])
     return ColumnStatistics(column.name, column.dtype.name, nulls, low, high)
 
 
-def _counted(connection: duckdb.DuckDBPyConnection, relation: Relation, given: Materialised) -> list[ColumnStatistics]:
+def _counted(resources: DayResources, relation: Relation, given: Materialised) -> list[ColumnStatistics]:
     """The same by a query over the rows."""
-    counts = connection.execute(statements.column_statistics(relation, given)).fetchone()
+    resources.arrow_columns.show(only=given.needed(relation.names))
+    counts = resources.connection.execute(statements.column_statistics(relation, given)).fetchone()
     assert counts is not None
     rows, values = counts[0], iter(counts[1:])
     counted = []

@@ -1,13 +1,14 @@
 """PointInTimeJoin of one day by a search, where its right side fits in memory: no join, and no table of DuckDB's.
 
 The right side is put in order as a history is, by entity, time, `created` and ties, and the day's probes, which a
-RollingAggregate with the same keys and times shares, are searched in it. Of what lies before all probes the newest rows
-are enough. Where there is no room, the as-of join in SQL does the work.
+RollingAggregate with the same keys and times shares, are searched in it, some of them at a time. Of what lies before
+all probes the newest rows are enough. Where there is no room for the right side, the as-of join in SQL does the work.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import itertools
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -17,7 +18,8 @@ import pyarrow.compute as pc
 
 from beam_pipeline.history import ordering
 from beam_pipeline.history.arrow_arrays import combined, numbers
-from beam_pipeline.history.reader import room_for_history, rows_of_duckdb
+from beam_pipeline.history.entity_blocks import Unfinished
+from beam_pipeline.history.reader import MOST_BYTES, rows_of_duckdb
 from beam_pipeline.history.sorted_partitions import Rows
 from beam_pipeline.history.ties import put_ties_in_order
 from beam_pipeline.session.probe_tables import ProbeTables
@@ -32,7 +34,13 @@ from daeda.sql.statements import ENTITY, TIME, known_name, unit_of
 
 # Bytes of a probe and of the row that it sees: three numbers as they are read, and about as many while it is searched.
 _PROBE_BYTES = 64
+# Of each row of the day the number of the row that it sees.
+_INDEX_BYTES = 8
+# Of the right side: itself, its order, and its numbers in that order.
+_COPIES = 3
 _BATCH_ROWS = 122_880
+# The columns are taken in slices of up to so many bytes where no more is free.
+_LEAST_ROOM = 1 << 20
 _LEAST, _GREATEST = -(2**63), 2**63 - 1
 
 
@@ -48,6 +56,12 @@ class Visible:
     newest: Int64s
     time: Int64s
 
+    def of(self, first: int, last: int) -> Visible:
+        """The same of the entities first .. last."""
+        lo = int(np.searchsorted(self.entity, first, side="left"))
+        hi = int(np.searchsorted(self.entity, last, side="right"))
+        return Visible(self.entity[lo:hi], self.instant[lo:hi], self.newest[lo:hi], self.time[lo:hi])
+
 
 def run_search(
     session: DaySession, operator: PointInTimeJoin, left: Materialised, right: Deferred
@@ -58,42 +72,48 @@ def run_search(
         return None
     tables = session.probe_tables.of(operator, left)
     resources = session.resources
-    room = room_for_history(resources) - left.rows * _PROBE_BYTES
+    at_once = min(left.rows, session.context.limits.rolling_chunk_rows)
+    free = resources.engine_bytes - left.rows * _INDEX_BYTES - at_once * _PROBE_BYTES
+    room = min(free // _COPIES, MOST_BYTES)
     if room <= 0:
         return None
     given = rows_of_duckdb(resources, operator, right, tables.entities, room, _BATCH_ROWS)
-    if given is None:
+    if isinstance(given, Unfinished):
         return None
-    probes = _probes(resources, tables)
-    if probes is None:
+    query = f"SELECT count(*) - count({TIME}), min({TIME}), max({TIME}) FROM {tables.probes}"
+    without_time, first, last = resources.connection.execute(query).fetchone() or (0, None, None)
+    if without_time or last == _GREATEST:
         return None
-    rows, looking = probes
-    given = _ever_seen(operator, given, looking)
+    given = _ever_seen(operator, given, first)
     visible = _in_order(resources, operator, right.relation, given)
     indices = np.full(left.rows, -1, dtype=np.int64)
-    indices[rows] = _seen(operator, visible, looking)
+    for rows, looking in _probes(resources, tables, at_once):
+        resources.check()
+        indices[rows] = _seen(operator, visible.of(int(looking.entity[0]), int(looking.entity[-1])), looking)
     return _kept(resources, operator, given, indices)
 
 
-def _probes(resources: DayResources, tables: ProbeTables) -> tuple[Int64s, Probes] | None:
-    """The rows that have an entity, and their probes; None where a time is not known, or the last that there is."""
-    probes = resources.connection.table(tables.probes).to_arrow_table()
-    if probes.column(TIME).null_count:
-        return None
-    times = numbers(probes.column(TIME))
-    if int(times.max(initial=0)) == _GREATEST:
-        return None
-    return numbers(probes.column(ROW)), Probes(numbers(probes.column(ENTITY)), times)
+def _probes(resources: DayResources, tables: ProbeTables, at_once: int) -> Iterator[tuple[Int64s, Probes]]:
+    """The rows that have an entity, and their probes in order, about `at_once` at a time."""
+    reader = resources.connection.table(tables.probes).to_arrow_reader(min(at_once, _BATCH_ROWS) or 1)
+    pending: list[pa.RecordBatch] = []
+    for batch in itertools.chain(reader, (None,)):
+        if batch is not None:
+            pending.append(batch)
+        if pending and (batch is None or sum(map(len, pending)) >= at_once):
+            probes = pa.Table.from_batches(pending)
+            yield numbers(probes.column(ROW)), Probes(numbers(probes.column(ENTITY)), numbers(probes.column(TIME)))
+            pending = []
 
 
-def _ever_seen(operator: PointInTimeJoin, given: Rows, probes: Probes) -> Rows:
-    """The rows without those that no probe sees.
+def _ever_seen(operator: PointInTimeJoin, given: Rows, first: int | None) -> Rows:
+    """The rows without those that no probe sees; the first probe of all is at `first`, None where there is none.
 
-    Of what is visible before the first probe of all, an entity needs the newest: several, where rows share its time.
+    Of what is visible before it, an entity needs the newest: several, where rows share its time.
     """
-    if not len(probes.time) or not len(given.entity):
+    if first is None or not len(given.entity):
         return given
-    chosen = _may_be_seen(operator, given, int(probes.time.min()))
+    chosen = _may_be_seen(operator, given, first)
     if chosen.all():
         return given
     rows = pa.table(dict(given.columns)).filter(pa.array(chosen))
@@ -155,18 +175,35 @@ def _too_old(operator: PointInTimeJoin, probe: Int64s, time: Int64s) -> npt.NDAr
     return old
 
 
-def _kept(resources: DayResources, operator: PointInTimeJoin, given: Rows, indices: Int64s) -> ColumnTable | None:
-    """The columns of the rows at these indices, kept in Arrow; None where there is no room for them."""
+def _kept(resources: DayResources, operator: PointInTimeJoin, given: Rows, indices: Int64s) -> ColumnTable:
+    """The columns of the rows at these indices: in memory where there is room, else spilled."""
     columns = {stored_name(name): combined(given.columns[name]) for name in operator.columns}
-    kept, room = [], resources.arrow_columns.room
-    for some in _slices(indices, sum(map(_widest, columns.values())), room):
-        masked = pa.array(some, mask=some < 0)
-        kept.append(pa.table({name: pc.take(column, masked, boundscheck=False) for name, column in columns.items()}))
-        room -= kept[-1].nbytes
+    room = resources.arrow_columns.room
+    slices = _slices(indices, sum(map(_widest, columns.values())), max(room, _LEAST_ROOM))
+    taken = (_taken(columns, some) for some in slices)
+    kept: list[pa.Table] = []
+    for some in taken:
+        kept.append(some)
+        room -= some.nbytes
         if room < 0:
-            return None
-    resources.arrow_columns.add(operator.output, pa.concat_tables(kept))
+            resources.arrow_columns.spill(operator.output, len(indices), _numbered(kept, taken))
+            break
+    else:
+        resources.arrow_columns.add(operator.output, pa.concat_tables(kept))
     return ColumnTable(operator.output, operator.columns, numbered=False)
+
+
+def _taken(columns: Mapping[str, pa.Array], indices: Int64s) -> pa.Table:
+    masked = pa.array(indices, mask=indices < 0)
+    return pa.table({name: pc.take(column, masked, boundscheck=False) for name, column in columns.items()})
+
+
+def _numbered(kept: list[pa.Table], taken: Iterator[pa.Table]) -> Iterator[pa.Table]:
+    """What was kept, which is let go of, and what follows, with the numbers of its rows."""
+    first = 0
+    for some in itertools.chain((kept.pop(0) for _ in range(len(kept))), taken):
+        yield some.append_column(ROW, pa.array(np.arange(first, first + len(some), dtype=np.int64)))
+        first += len(some)
 
 
 def _slices(indices: Int64s, widest: int, room: int) -> Iterator[Int64s]:

@@ -17,15 +17,15 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from beam_pipeline.session.record import KeptColumns
+from beam_pipeline.session.row_stream import VECTOR
 from beam_pipeline.session.session import DaySession
 from daeda.dataset.chunks import NotOfOneWriter, TakenColumn, write_side_by_side
+from daeda.dataset.manifest import ROW_GROUP
 from daeda.errors import DayError
 from daeda.operators.relation import Column, Relation
 from daeda.sql import statements
 from daeda.sql.handle import Materialised
 
-# Fixed, so that the bytes depend on the rows alone.
-ROW_GROUP = 122_880
 _OPTIONS = f"COMPRESSION zstd, ROW_GROUP_SIZE {ROW_GROUP}"
 # A slice has at least so many bytes in Arrow: a statement and a file of its own take a few milliseconds.
 _LEAST_SLICE = 1 << 20
@@ -52,6 +52,11 @@ def rows_of_parts(rows: int, per_part: int) -> list[PartRows]:
     return [
         PartRows(number, first, last, open=last == rows) for number, (first, last) in enumerate(bounds or [(0, rows)])
     ]
+
+
+def of_whole_vectors(cuts: Sequence[PartRows]) -> bool:
+    """Whether DuckDB, which reads vectors of a table of its own, ends each group of each part behind ROW_GROUP rows."""
+    return all(rows.first % VECTOR == 0 or len(rows) <= ROW_GROUP for rows in cuts)
 
 
 @dataclass
@@ -92,7 +97,7 @@ class PartWriter:
         held, threads = self.session.resources.arrow_columns, self.session.context.limits.threads
         if not columns:
             return []
-        if not self.slices or len(rows) > ROW_GROUP * (threads - 1) or not held.has_all(self.computed):
+        if not self.slices or len(rows) > ROW_GROUP * (threads - 1) or not held.in_memory(self.computed):
             return [columns]
         sizes = [
             sum(map(held.size_of, self.computed.needed([column.name]))) * len(rows) // max(self.computed.rows, 1)

@@ -6,8 +6,7 @@ chunks are cut.
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import partial
@@ -16,7 +15,6 @@ import numpy as np
 import pyarrow as pa
 
 from beam_pipeline.day.looking_ahead import label_columns, shifted
-from beam_pipeline.day.table_writer import table_writer
 from beam_pipeline.history.arrow_arrays import numbers
 from beam_pipeline.history.ordering import ascends
 from beam_pipeline.history.probes import NOBODY, ProbeBatch, ProbeStream, probe_stream
@@ -33,8 +31,6 @@ from daeda.operators.temporal import Aggregate, LabelAggregate, RollingAggregate
 from daeda.sql import statements
 from daeda.sql.handle import ROW, ColumnTable, Deferred, Materialised, stored_name
 
-# The table that takes the results of chunks.
-_CHUNKS = "daeda_chunks"
 # Rows per batch of the sorted history: large enough to amortise the hand-over, small against a chunk.
 _BATCH_ROWS = 122_880
 
@@ -63,7 +59,7 @@ def run_rolling(session: DaySession, operator: WindowOperator, left: Materialise
     with probe_stream(session.resources.beside(), tables, left.rows, _BATCH_ROWS, chunk_rows) as probes:
         pieces = _pieces(request)
         results = _results(work, probes) if pieces is None else _results_of_sums(request, pieces, probes)
-        return _kept(session.resources, results, names, operator.output)
+        return _kept(session.resources, results, names, operator.output, left.rows)
 
 
 def _pieces(request: HistoryRequest) -> Sequence[Piece] | None:
@@ -174,8 +170,10 @@ def _told(request: HistoryRequest, error: AgeOverflow) -> str:
     )
 
 
-def _kept(resources: DayResources, results: Iterator[pa.Table], names: tuple[str, ...], name: str) -> ColumnTable:
-    """The results of all chunks in row order: Arrow columns where there is room, else a table of DuckDB's."""
+def _kept(
+    resources: DayResources, results: Iterator[pa.Table], names: tuple[str, ...], name: str, rows: int
+) -> ColumnTable:
+    """The results of all chunks in row order: in memory where there is room, else spilled."""
     kept: list[pa.Table] = []
     room = resources.arrow_columns.room
     for result in results:
@@ -187,8 +185,15 @@ def _kept(resources: DayResources, results: Iterator[pa.Table], names: tuple[str
         resources.arrow_columns.add(name, _in_row_order(pa.concat_tables(kept)))
         return ColumnTable(name, names, numbered=False)
     resources.need_all_memory()
-    _merge_in_row_order(resources, itertools.chain(kept, results), names, name)
-    return ColumnTable(name, names)
+    resources.arrow_columns.spill(name, rows, _passed_on(kept, results))
+    return ColumnTable(name, names, numbered=False)
+
+
+def _passed_on(kept: list[pa.Table], results: Iterator[pa.Table]) -> Iterator[pa.Table]:
+    """What was kept, which is let go of, and what follows."""
+    while kept:
+        yield kept.pop(0)
+    yield from results
 
 
 def _in_row_order(result: pa.Table) -> pa.Table:
@@ -198,14 +203,3 @@ def _in_row_order(result: pa.Table) -> pa.Table:
     positions = np.empty(len(rows), dtype=np.int64)
     positions[rows] = np.arange(len(rows), dtype=np.int64)
     return result.remove_column(0).take(pa.array(positions))
-
-
-def _merge_in_row_order(
-    resources: DayResources, results: Iterable[pa.Table], names: tuple[str, ...], name: str
-) -> None:
-    """Chunks go to a table as they come, and DuckDB sorts them (and spills)."""
-    with table_writer(resources.beside(), _CHUNKS) as append:
-        for result in results:
-            append(result)
-    resources.table(name, statements.in_row_order(_CHUNKS, names))
-    resources.connection.execute(f"DROP TABLE {_CHUNKS}")

@@ -15,7 +15,7 @@ from sqlglot import exp
 
 from beam_pipeline.day.column_statistics import column_statistics
 from beam_pipeline.day.kept_columns import first_null, with_kept
-from beam_pipeline.day.part_writer import PartWriter, rows_of_parts
+from beam_pipeline.day.part_writer import PartWriter, of_whole_vectors, rows_of_parts
 from beam_pipeline.session.record import KeptColumns
 from beam_pipeline.session.session import DaySession
 from beam_pipeline.workers.registry import software
@@ -23,7 +23,7 @@ from daeda.checks.judge import DayFacts, due, judge, refuse_failed, written_by_s
 from daeda.checks.rows import Rows
 from daeda.dataset.fingerprint import skeleton_fingerprint
 from daeda.dataset.layout import part_name
-from daeda.dataset.manifest import ColumnStatistics, Manifest, Part, Verdict
+from daeda.dataset.manifest import ColumnStatistics, Manifest, Part, Verdict, format_version
 from daeda.dataset.publish.publish import prepare_day, publish_day
 from daeda.durations import seconds_since
 from daeda.errors import DayError, counted
@@ -43,10 +43,10 @@ def write_day(session: DaySession, operator: Sink, given: Materialised) -> tuple
     started = time.perf_counter()
     relation, kept, kinds = given.relation, session.record.kept, session.context.column_kinds
     computed = replace(given, relation=_without(relation, kept))
-    whole = session.resources.arrow_columns.side_by_side(computed)
-    ready = prepare_day(session.context.staging, "skeleton", session.day, session.attempt)
     per_part = session.context.rows_per_part
     cuts = rows_of_parts(given.rows, per_part)
+    whole = session.resources.arrow_columns.side_by_side(computed, tables_too=not of_whole_vectors(cuts))
+    ready = prepare_day(session.context.staging, "skeleton", session.day, session.attempt)
     paths = [ready / part_name(rows.number) for rows in cuts]
     writer = PartWriter(session, relation, whole, kept)
     with ThreadPoolExecutor(1) as beside:
@@ -55,11 +55,8 @@ def write_day(session: DaySession, operator: Sink, given: Materialised) -> tuple
             beside.submit(_sealed, path, len(rows), writer.write(path, rows))
             for path, rows in zip(paths, cuts, strict=True)
         ]
-        session.resources.arrow_columns.show()
         footers = _checked_footers(relation, paths, [len(rows) for rows in cuts])
-        counted_now = column_statistics(
-            session.resources.connection, computed.relation, whole, footers, operator, kinds
-        )
+        counted_now = column_statistics(session.resources, computed.relation, whole, footers, operator, kinds)
         statistics = counted_now if kept is None else with_kept(relation, kept, counted_now, operator, kinds)
         _check_not_null(session, operator, statistics, computed, paths)
         _check_order(given, paths, bounds_of(session, given.relation), footers)
@@ -85,6 +82,7 @@ def write_day(session: DaySession, operator: Sink, given: Materialised) -> tuple
         ),
         inputs=session.inputs.for_manifest(),
         seconds={name: round(value, 4) for name, value in seconds.items()},
+        format_version=format_version(per_part),
         software=software((*_SOFTWARE, *sorted(session.record.libraries))),
         without_key=session.record.without_key,
         identities=None if recipes is None else session.inputs.identities(recipes),

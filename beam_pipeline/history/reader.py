@@ -2,7 +2,8 @@
 
 Where it fits into a part of the engine's memory, its rows are gathered from the ordered blocks of the run, or come in
 any order, from its sorted partitions or from DuckDB, and are put in order here, mostly by counting (`ordering`). Where
-it does not, DuckDB sorts them, and spills.
+it does not, the same is done with a few entities at a time, whose rows a file brings together (`entity_blocks`). Where
+an entity alone is too large for that, DuckDB sorts the rows, and spills.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from beam_pipeline.history import ordering
 from beam_pipeline.history.arrow_arrays import combined, numbers
 from beam_pipeline.history.block_history import SharesOfDay, history_of_blocks, shares_of_day
 from beam_pipeline.history.counting_partitions import counting_partitions
+from beam_pipeline.history.entity_blocks import EntityBlocks, Unfinished, fitting_rows
 from beam_pipeline.history.projected_partitions import projected
 from beam_pipeline.history.sorted_partitions import Rows, rows_of_partitions
 from beam_pipeline.history.ties import put_ties_in_order
@@ -36,6 +38,10 @@ from daeda.sql.statements import CREATED, ENTITY, TIME, USABLE, ProbingOperator
 
 # The part of the engine's memory that a whole history may take. As much again is needed to put it in order.
 HISTORY_SHARE = 0.25
+# A packed file, unpacked: what is read of it is less than all of its columns.
+_UNPACKED = 4
+# A history without room is written, and put in order, in pieces of about this part of the room.
+_PIECES = 4
 # Text of a column has to fit Arrow's offsets.
 MOST_BYTES = (1 << 31) - 1
 
@@ -91,8 +97,13 @@ def histories(request: HistoryRequest) -> Iterator[History]:
     rows = rows_of_partitions(session, operator, request.right, entities, room, scanned)
     if rows is None:
         request = replace(request, right=projected(session, request.right, scanned))
-        rows = rows_of_duckdb(session.resources, operator, request.right, entities, room, request.batch_rows)
-    in_memory = None if rows is None else _HistoryInMemory.put_in_order(request, rows)
+        read = rows_of_duckdb(session.resources, operator, request.right, entities, room, request.batch_rows)
+        if isinstance(read, Unfinished):
+            session.resources.need_all_memory()
+            yield from _in_blocks(request, read, room)
+            return
+        rows = read
+    in_memory = _HistoryInMemory.put_in_order(request, rows)
     if in_memory is not None:
         yield from in_memory.chunks()
     else:
@@ -102,8 +113,8 @@ def histories(request: HistoryRequest) -> Iterator[History]:
 
 def rows_of_duckdb(
     resources: DayResources, operator: ProbingOperator, right: Deferred, entities: str, room: int, batch_rows: int
-) -> Rows | None:
-    """All rows of a history or a right side, None where they take more than `room`."""
+) -> Rows | Unfinished:
+    """All rows of a history or a right side; Unfinished where they take more than `room`."""
     telling = _telling_key(resources, operator, right.relation, entities)
     query = unordered.unordered_history(operator, right, entities, telling)
     reader = resources.connection.execute(query).to_arrow_reader(batch_rows)
@@ -111,9 +122,9 @@ def rows_of_duckdb(
     size = 0
     for batch in reader:
         size += batch.nbytes
-        if size > room:
-            return None
         batches.append(batch)
+        if size > room:
+            return Unfinished(batches, reader)
     table = pa.Table.from_batches(batches, schema=reader.schema)
     columns = {name: table.column(name) for name in table.column_names if name != ENTITY}
     return Rows(columns, None, numbers(table.column(ENTITY)), size)
@@ -153,10 +164,9 @@ class _HistoryInMemory:
         entity, time = ordering.sorted_numbers(given.entity), all_times[rows]
         ties = ordering.tied_rows(entity, time)
         put_ties_in_order(resources, operator, request.right.relation, given.columns, ties, rows)
-        room = (resources.engine_bytes - 2 * given.nbytes) // request.copies
-        fitting = room * max(len(rows), 1) // max(given.nbytes, 1)
+        fitting = fitting_rows(len(rows), given.nbytes, resources.engine_bytes, request.copies)
         cuts = ordering.cuts(entity, min(request.session.context.limits.rolling_chunk_rows, fitting))
-        if max(np.diff(cuts), default=0) > max(fitting, 1):
+        if max(np.diff(cuts), default=0) > fitting:
             return None
         columns = {name: combined(given.columns[name]) for name in statements.history_values(operator)}
         name = statements.known_name(operator)
@@ -170,6 +180,24 @@ class _HistoryInMemory:
             columns = {name: pc.take(column, indices, boundscheck=False) for name, column in self.columns.items()}
             known = None if self.known is None else self.known[first:last]
             yield History(self.entity[first:last], self.time[first:last], columns, known)
+
+
+def _in_blocks(request: HistoryRequest, history: Unfinished, room: int) -> Iterator[History]:
+    """The chunks of a history that does not fit in memory."""
+    resources, limits = request.session.resources, request.session.context.limits
+    with resources.beside() as beside:
+        [entities] = beside.execute(f"SELECT count(*) FROM {request.entities}").fetchone() or (0,)
+    packed = sum(file.size for scanned in request.scanned for file in scanned.needed.values())
+    with EntityBlocks(resources.spill, entities, packed * _UNPACKED * _PIECES // max(room, 1)) as blocks:
+        blocks.fill(history, room // _PIECES, limits.threads)
+        shares = blocks.shares(resources.engine_bytes, request.copies, limits.rolling_chunk_rows)
+        for share in blocks.read(shares or ()):
+            in_memory = _HistoryInMemory.put_in_order(request, share.rows)
+            assert in_memory is not None, "an entity fits where its block does"
+            for chunk in in_memory.chunks():
+                yield replace(chunk, entity=chunk.entity + share.first)
+    if shares is None:
+        yield from _sorted_by_duckdb(request)
 
 
 def _sorted_by_duckdb(request: HistoryRequest) -> Iterator[History]:

@@ -1,13 +1,15 @@
 """Columns of the day that stay in Arrow: DuckDB reads them where they lie, and nobody writes them before the Sink.
 
 To make a table of many columns costs DuckDB more than to read them, and 256 KiB for each column, however few its rows
-are. What does not fit in the limit becomes a table, which DuckDB spills.
+are. What does not fit in the limit is spilled to a file, and streamed from it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import itertools
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import replace
+from pathlib import Path
 
 import duckdb
 import pyarrow as pa
@@ -15,25 +17,40 @@ import pyarrow as pa
 # DuckDB imports it when it first reads a table of Arrow: that is not to be in the middle of a day.
 import pyarrow.dataset
 
-from daeda.sql.handle import ColumnTable, Materialised, column, selected, table
+from beam_pipeline.session.block_file import write_behind
+from beam_pipeline.session.row_stream import Held, RowStream
+from beam_pipeline.session.spilled_columns import SpilledColumns
+from daeda.sql.handle import ROW, ColumnTable, Materialised, column, quoted, selected, table
 
 _JOINED = "daeda_held"
+# A spilled file is written in pieces of this part of the limit: each costs a read of every block.
+_GATHERED = 8
 
 
 class ArrowColumns:
-    """Arrow tables by name, in row order, each visible to the day's connection as a relation without a rowid."""
+    """Columns by name, in row order, each visible to the day's connection as a relation without a rowid."""
 
     # Their share in the memory of the rolling engine.
     SHARE = 0.25
 
-    def __init__(self, connection: duckdb.DuckDBPyConnection, limit: int) -> None:
-        """All of them together have at most `limit` bytes."""
+    def __init__(self, connection: duckdb.DuckDBPyConnection, limit: int, spill: Path, threads: int = 1) -> None:
+        """All of those in memory together have at most `limit` bytes; the others are files in `spill`.
+
+        With two `threads` a file is written while what comes into it is computed.
+        """
         self._connection = connection
         self._tables: dict[str, pa.Table] = {}
+        self._spilled: dict[str, SpilledColumns] = {}
+        self._spill, self._threads = spill, threads
         self.limit = limit
         self._lent = 0
         self.nbytes = 0
-        self._joined: pa.Table | None = None
+        self._numbers = itertools.count()
+        # What stands side by side, and its rows.
+        self._joined: dict[str, Held] | None = None
+        self._rows = 0
+        # What has come up while DuckDB has read a stream: of that it tells no more than the text.
+        self.failures: list[Exception] = []
 
     @property
     def room(self) -> int:
@@ -54,22 +71,53 @@ class ArrowColumns:
         self.nbytes += columns.nbytes
         self._connection.register(name, columns)
 
-    def side_by_side(self, given: Materialised) -> Materialised:
-        """The same rows with all Arrow columns in one relation, which `show` makes: DuckDB joins fewer of them.
+    def spill(self, name: str, rows: int, results: Iterable[pa.Table]) -> None:
+        """Keep the columns under a name in a file: `results` have each of the rows once, with its number as ROW."""
+        self._spilled[name] = spilled = self._in_file(rows, results)
+        self._connection.register(name, RowStream(dict.fromkeys(spilled.schema.names, spilled), 0, rows, self.failures))
 
-        Where there is room for the columns of its tables, too, nothing is left to be joined, and DuckDB reads with all
-        its threads; but the rows have no numbers then.
+    def side_by_side(self, given: Materialised, tables_too: bool = False) -> Materialised:
+        """The same rows with all columns in one relation, which `show` makes, where any of them is one of Arrow's.
+
+        DuckDB joins nothing then, and reads with all its threads; but the rows have no numbers. Columns of tables of
+        DuckDB's are read, or spilled where there is no room for them; where there are no others, with `tables_too`.
         """
-        in_arrow = [table for table in given.tables if not table.numbered]
-        if not in_arrow:
-            return given
-        columns = {name: self._tables[table.name].column(name) for table in in_arrow for name in table.stored}
         tables = tuple(table for table in given.tables if table.numbered)
-        read = self._read(tables, given.needed(given.relation.names))
+        if len(tables) == len(given.tables) and not tables_too:
+            return given
+        needed = given.needed(given.relation.names)
+        if not needed:
+            needed = {given.tables[0].stored[0]}  # it says how many rows there are
+        columns: dict[str, Held] = {}
+        any_spilled = any(table.name in self._spilled for table in given.tables)
+        read = None if any_spilled else self._read(tables, needed)
         if read is not None:
-            columns, tables = {**read, **columns}, ()
-        self._joined = pa.table(list(columns.values()), names=list(columns))
-        return replace(given, tables=(*tables, ColumnTable(_JOINED, tuple(columns), numbered=False)))
+            columns |= read
+        else:
+            for stored in tables:
+                columns |= self._copied(stored, needed, given.rows)
+        for held in given.tables:
+            if held.name in self._spilled:
+                columns |= dict.fromkeys(held.stored, self._spilled[held.name])
+            elif not held.numbered:
+                columns |= {name: self._tables[held.name].column(name) for name in held.stored}
+        self._joined, self._rows = columns, given.rows
+        return replace(given, tables=(ColumnTable(_JOINED, tuple(columns), numbered=False),))
+
+    def _in_file(self, rows: int, results: Iterable[pa.Table]) -> SpilledColumns:
+        spilled = SpilledColumns(self._spill / f"columns-{next(self._numbers)}.arrow", rows)
+        write_behind(_gathered(results, self.limit // _GATHERED), spilled.append, self._threads)
+        spilled.finish()
+        return spilled
+
+    def _copied(self, stored: ColumnTable, needed: set[str], rows: int) -> dict[str, SpilledColumns]:
+        """The needed columns of a table of DuckDB's in a file, which a stream reads while DuckDB is at work."""
+        names = [name for name in stored.stored if name in needed]
+        if not names:
+            return {}
+        query = f"SELECT rowid AS {quoted(ROW)}, {', '.join(map(quoted, names))} FROM {quoted(stored.name)}"
+        reader = self._connection.execute(query).to_arrow_reader()
+        return dict.fromkeys(names, self._in_file(rows, _tables_of(reader)))
 
     def _read(self, tables: tuple[ColumnTable, ...], needed: set[str]) -> dict[str, pa.ChunkedArray] | None:
         """The needed columns of tables, or None where there is no room for them."""
@@ -91,31 +139,67 @@ class ArrowColumns:
             columns |= {name: whole.column(name) for name in names}
         return columns
 
-    def show(self, first: int = 0, last: int | None = None) -> None:
-        """Let the connection see rows first .. last - 1 of what stands side by side; all from `first` on without it."""
-        if self._joined is not None:
-            rows = self._joined.slice(first, None if last is None else last - first)
-            self._connection.register(_JOINED, rows)
+    def show(self, first: int = 0, last: int | None = None, only: Collection[str] | None = None) -> None:
+        """Let the connection see rows first .. last - 1 of what stands side by side; all from `first` on without it.
 
-    def has_all(self, given: Materialised) -> bool:
-        """Whether everything that a relation needs stands side by side."""
-        return self._joined is not None and [each.name for each in given.tables] == [_JOINED]
+        With `only` these columns are enough: of a stream DuckDB asks for all that it has.
+        """
+        if self._joined is not None:
+            chosen = [name for name in self._joined if only is None or name in only] or list(self._joined)
+            self._show(self._connection, chosen, first, self._rows if last is None else last)
+
+    def in_memory(self, given: Materialised) -> bool:
+        """Whether everything that a relation needs stands side by side in memory."""
+        side_by_side = [each.name for each in given.tables] == [_JOINED] and self._joined is not None
+        return side_by_side and all(isinstance(held, pa.ChunkedArray) for held in (self._joined or {}).values())
 
     def size_of(self, name: str) -> int:
-        """Bytes of a column that stands side by side."""
-        assert self._joined is not None
-        return int(self._joined.column(name).nbytes)
+        """Bytes of a column that stands side by side in memory."""
+        held = (self._joined or {})[name]
+        assert isinstance(held, pa.ChunkedArray)
+        return int(held.nbytes)
 
     def show_beside(
         self, connection: duckdb.DuckDBPyConnection, names: Iterable[str], first: int, last: int
     ) -> ColumnTable:
         """Let another connection see rows first .. last - 1 of some columns that stand side by side, and no others."""
-        assert self._joined is not None
         chosen = sorted(names)
-        connection.register(_JOINED, self._joined.select(chosen).slice(first, last - first))
+        self._show(connection, chosen, first, last)
         return ColumnTable(_JOINED, tuple(chosen), numbered=False)
+
+    def _show(self, connection: duckdb.DuckDBPyConnection, names: Iterable[str], first: int, last: int) -> None:
+        assert self._joined is not None
+        columns = {name: self._joined[name] for name in names}
+        whole = [held for held in columns.values() if isinstance(held, pa.ChunkedArray) and held.num_chunks <= 1]
+        if len(whole) == len(columns):
+            # DuckDB cuts it by vectors itself.
+            rows: pa.Table | RowStream = pa.table(whole, names=list(columns)).slice(first, last - first)
+        else:
+            rows = RowStream(columns, first, last, self.failures)
+        connection.register(_JOINED, rows)
 
     def drop(self) -> None:
         """Let go of the columns."""
         self._tables.clear()
+        self._spilled.clear()
         self._joined = None
+
+
+def _tables_of(reader: pa.RecordBatchReader) -> Iterator[pa.Table]:
+    """The batches as tables, at least one, which may be empty."""
+    yield reader.schema.empty_table()
+    yield from (pa.Table.from_batches([batch]) for batch in reader)
+
+
+def _gathered(results: Iterable[pa.Table], least: int) -> Iterator[pa.Table]:
+    """The results, several together until they have so many bytes; at least one, which may be empty."""
+    pending: list[pa.Table] = []
+    size = 0
+    for result in results:
+        pending.append(result)
+        size += result.nbytes
+        if size >= least:
+            yield pa.concat_tables(pending)
+            pending, size = [], 0
+    if pending:
+        yield pa.concat_tables(pending)

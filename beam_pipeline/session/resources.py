@@ -29,8 +29,8 @@ class NoRoom(Exception):
 class DayResources:
     """The resources of one attempt at one day: taken when it begins, given back by `close`.
 
-    `work` is the directory of the day, `spill` the one in which DuckDB puts what does not fit in memory. `allowed` and
-    `settings` are those of its connections.
+    `work` is the directory of the day, `spill` the one for what does not fit in memory, DuckDB's and its own. `allowed`
+    and `settings` are those of its connections.
     """
 
     def __init__(self, context: RunContext, day: dt.date, attempt: str, slots: DaySlots) -> None:
@@ -41,13 +41,17 @@ class DayResources:
         self.work.mkdir()
         chosen = self.limits.temp_directory
         self.spill = Path(chosen) / self.work.name if chosen else self.work / "spill"
+        if chosen:
+            Path(chosen).mkdir(parents=True, exist_ok=True)
         self.allowed = AllowedPaths.of(context.allowed_paths)
         self.settings: dict[str, Setting] = {
             "threads": self.limits.threads, "memory_limit": f"{self.limits.duckdb_bytes}B"
         }  # fmt: skip
         self.connection = connect(self.allowed, {**self.settings, "temp_directory": str(self.spill)})
         self._cursors = Cursors(self.connection)
-        self.arrow_columns = ArrowColumns(self.connection, int(self.limits.engine_bytes * ArrowColumns.SHARE))
+        self.arrow_columns = ArrowColumns(
+            self.connection, int(self.limits.engine_bytes * ArrowColumns.SHARE), self.spill, self.limits.threads
+        )
         # The tables that the connection alone sees, and no cursor of it.
         self.own_tables: set[str] = set()
         self._parts: list[PartOfDay] = []
@@ -131,6 +135,7 @@ class DayResources:
         self.arrow_columns.drop()
         # Arrow's allocator keeps what this thread has freed, and other days have threads of their own.
         pa.default_memory_pool().release_unused()
+        shutil.rmtree(self.spill, ignore_errors=True)
         shutil.rmtree(self.work, ignore_errors=True)
 
 
@@ -147,7 +152,7 @@ class PartOfDay(DayResources):
         self.lent_bytes = engine_bytes
         self.connection = day.connection.cursor()
         self._cursors = Cursors(self.connection)
-        self.arrow_columns = ArrowColumns(self.connection, arrow_bytes)
+        self.arrow_columns = ArrowColumns(self.connection, arrow_bytes, self.spill)
         self.own_tables = set()
         self._parts = []
         self._given_up = threading.Event()

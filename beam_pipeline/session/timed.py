@@ -29,6 +29,9 @@ def timed(session: DaySession, operator: str, rows: int = 0) -> Iterator[None]:
         with measured(session.meter, operator):
             yield
     except BaseException as error:
+        if isinstance(error, duckdb.Error) and session.resources.arrow_columns.failures:
+            # DuckDB has read a stream of Python's, and tells the text of what came up in it.
+            error = session.resources.arrow_columns.failures[0]
         stopping = isinstance(error, duckdb.Error) and session.resources.stopping
         session.close()
         raised = _named(session, operator, error, stopping)

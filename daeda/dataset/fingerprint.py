@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
-from daeda.dataset.manifest import ENRICHED_FORMAT_VERSION, FORMAT_VERSION, ColumnIdentities, Fingerprint, Part
+from daeda.dataset.manifest import ENRICHED_FORMAT_VERSION, ColumnIdentities, Fingerprint, Part, format_version
 from daeda.dataset.stores import Stores
 from daeda.operators.dag import Dag, Operator
 from daeda.operators.relational import Project, Scan
@@ -46,7 +46,7 @@ def skeleton_fingerprint(
     `codes` holds the digest of the code behind each function that the day calls, by import path. `immature` are the
     labels that are NULL on the day because they are not mature.
     """
-    settings = {"rows_per_part": str(rows_per_part), "format_version": str(FORMAT_VERSION)}
+    settings = {"rows_per_part": str(rows_per_part), "format_version": str(format_version(rows_per_part))}
     settings |= {f"{_LABEL}{name}": _NOT_MATURE for name in immature}
     return Fingerprint(
         operators=dict(digests),

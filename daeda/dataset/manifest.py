@@ -19,10 +19,19 @@ from daeda.storage.objects import client
 from daeda.storage.regular import MOST_METADATA, regular_descriptor
 from daeda.storage.state import STRICT, Count, Digest, InputFile
 
-# Version of the day's format: part of the fingerprint, raised when the same input would give other bytes.
-FORMAT_VERSION = 1
+# Rows of each group of rows of a skeleton part, the last one excepted.
+ROW_GROUP = 122_880
 # The same for what the enrichment writes of one skeleton and one store.
 ENRICHED_FORMAT_VERSION = 5
+
+
+def format_version(rows_per_part: int) -> int:
+    """Version of a skeleton day's format: part of the fingerprint, raised when the same input would give other bytes.
+
+    Parts of several groups of rows had groups, before version 2, that ended where the columns happened to be cut in
+    memory. Of parts of one group the bytes are those of version 1.
+    """
+    return 1 if rows_per_part <= ROW_GROUP else 2
 
 
 def _day(text: str) -> str:
@@ -162,7 +171,7 @@ class Manifest:
     inputs: tuple[InputFile, ...] = ()
     seconds: dict[str, Annotated[float, Field(ge=0)]] = field(default_factory=dict)
     software: dict[str, str] = field(default_factory=dict)
-    format_version: Annotated[int, Field(ge=1)] = FORMAT_VERSION
+    format_version: Annotated[int, Field(ge=1)] = 1
     stamps: dict[str, str] = field(default_factory=dict)
     without_key: dict[str, Count] = field(default_factory=dict)
     identities: ColumnIdentities | None = None

@@ -373,13 +373,6 @@ def rows_with_instants(
 
 
 @once_per_template
-def in_row_order(name: str, names: tuple[str, ...]) -> str:
-    """The columns of a table that has a row number for each of its rows, put in row order."""
-    query = exp.select(*(column(stored_name(name)) for name in names)).from_(table(name))
-    return query.order_by(*ascending(column(ROW))).sql("duckdb")
-
-
-@once_per_template
 def function_input(operator: ArrowUdfTransform, left: Materialised) -> str:
     """The columns that a function reads, each once, in row order, in their declared types and with their defaults."""
     names = tuple(dict.fromkeys(operator.columns))

@@ -13,7 +13,7 @@ from tests.projects import TinyProject, fields, moment
 
 STATIC = (
     "spine", "Spine", "spine_1", "assembled", "assemble", "day", "sink", "with_prices", "with_items", "covered_2",
-    "rows_of_spine", "daeda_chunks", "daeda_entities_0", "events_by_user", "latest_items", "udf_x",
+    "rows_of_spine", "daeda_held", "daeda_entities_0", "events_by_user", "latest_items", "udf_x",
     "events_by_user_rows", "select", "main", "pg_catalog", "ITEMS",
 )  # fmt: skip
 TIMED = ("with_events_by_user", "with_spine", "pit_prices", "PRICES", "information_schema")

@@ -80,11 +80,12 @@ class Case:
 class Resources:
     """As much of a day's resources as the operator needs: `made` are the tables of the day."""
 
-    def __init__(self, connection: duckdb.DuckDBPyConnection, limits: DayLimits, arrow_bytes: int) -> None:
+    def __init__(self, connection: duckdb.DuckDBPyConnection, limits: DayLimits, arrow_bytes: int, spill: Path) -> None:
         self.connection = connection
         self.beside = Cursors(connection).beside
         self.limits = limits
-        self.arrow_columns = ArrowColumns(connection, arrow_bytes)
+        self.spill = spill
+        self.arrow_columns = ArrowColumns(connection, arrow_bytes, spill)
         self.made: list[str] = []
 
     @property
@@ -114,11 +115,12 @@ class Session:
         connection: duckdb.DuckDBPyConnection,
         chunk_rows: int,
         arrow_bytes: int,
+        spill: Path,
         memory_bytes: int = 1 << 30,
     ) -> None:
         limits = DayLimits(memory_bytes, 1, "", rolling_chunk_rows=chunk_rows)
         self.context = SimpleNamespace(limits=limits)
-        self.resources = Resources(connection, limits, arrow_bytes)
+        self.resources = Resources(connection, limits, arrow_bytes, spill)
         self.record = DayRecord()
         self.inputs = SimpleNamespace(scanned={})
         self.probe_tables = DayProbeTables(self.resources)  # type: ignore[arg-type]
@@ -178,14 +180,14 @@ def in_the_product(case: Case, directory: Path, connection: duckdb.DuckDBPyConne
         kept = Filter(name="filter", inputs=("right",), output="kept", predicate=case.where[0])
         right = filter_rows(kept, right, None)
     operator.derive((relation, right.relation))
-    session = Session(connection, case.chunk_rows, case.arrow_bytes, **limits)
+    session = Session(connection, case.chunk_rows, case.arrow_bytes, directory / f"spill_{number}", **limits)
     try:
         with batches_of(case.batch_rows):
             made = product.run_rolling(session, operator, left, right)
         return connection.table(made.name).to_arrow_table()
     finally:
         connection.unregister(operator.output)
-        for kept in (*session.resources.made, left_table, "daeda_chunks"):
+        for kept in (*session.resources.made, left_table):
             connection.execute(f'DROP TABLE IF EXISTS "{kept}"')
 
 

@@ -10,7 +10,6 @@ import pytest
 
 from beam_pipeline.day import look_up
 from beam_pipeline.history.sorted_partitions import Rows
-from beam_pipeline.windows.contract import Probes
 from daeda.sql.statements import TIME
 
 
@@ -22,7 +21,7 @@ def test_rows_that_no_probe_sees_are_dropped_and_all_others_are_not_copied(
     monkeypatch.setattr(look_up, "known_name", lambda _: None)
     given = Rows({TIME: pa.chunked_array([[1, 2], [3, 4]])}, None, np.array([0, 0, 1, 0]), 32)
     operator: Any = None
-    seen = look_up._ever_seen(operator, given, Probes(np.array([0, 1]), np.array([first, first + 5])))
+    seen = look_up._ever_seen(operator, given, first)
     assert seen.columns[TIME].to_pylist() == kept
     assert len(seen.entity) == len(kept)
     assert (seen is given) == (len(kept) == 4)

@@ -44,7 +44,7 @@ class Resources:
         self.connection = duckdb.connect(config={"threads": 3})
         cursors = Cursors(self.connection)
         self.beside, self.interrupt = cursors.beside, cursors.interrupt
-        self.arrow_columns = ArrowColumns(self.connection, 1 << 28)
+        self.arrow_columns = ArrowColumns(self.connection, 1 << 28, work / "spill")
         self.work = work
         self.writers: set[int] = set()
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
@@ -15,7 +17,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from beam_pipeline.history import reader
+from beam_pipeline.history import entity_blocks, reader
+from beam_pipeline.history.entity_blocks import EntityBlocks
 from daeda.aggregates import DECAYED_KINDS, LIST_KINDS
 from daeda.durations import Duration
 from daeda.errors import DayError
@@ -133,17 +136,29 @@ def compare(case: Case, table: pa.Table, expected: dict[str, list[Any]] | None =
     max_examples=examples(120),
     suppress_health_check=list(HealthCheck),
 )
-@given(case=cases())
+@given(case=cases(), blocks=st.sampled_from([1, 2, 64, None]))
 def test_it_finds_what_the_oracle_finds(
-    case: Case, tmp_path_factory: pytest.TempPathFactory, connection: duckdb.DuckDBPyConnection
+    case: Case, blocks: int | None, tmp_path_factory: pytest.TempPathFactory, connection: duckdb.DuckDBPyConnection
 ) -> None:
     expected = in_the_oracle(case)
     for engine in ENGINES:
-        # In memory, and sorted by DuckDB as where there is no room.
-        for room in (reader.HISTORY_SHARE, 0.0):
-            with mock.patch.object(reader, "HISTORY_SHARE", room):
+        # In memory, and where there is no room: in blocks of entities, and sorted by DuckDB.
+        for where in (nullcontext(), without_room(blocks)):
+            with where:
                 table = in_the_product(replace(case, engine=engine), tmp_path_factory.getbasetemp(), connection)
             compare(case, table, expected)
+
+
+@contextmanager
+def without_room(blocks: int | None) -> Iterator[None]:
+    """No history fits in memory; its entities are in so many blocks, or DuckDB sorts them."""
+    with mock.patch.object(reader, "HISTORY_SHARE", 0.0), ExitStack() as patched:
+        if blocks is None:
+            patched.enter_context(mock.patch.object(EntityBlocks, "shares", return_value=None))
+        else:
+            for name in ("_LEAST_BLOCKS", "_MOST_BLOCKS"):
+                patched.enter_context(mock.patch.object(entity_blocks, name, blocks))
+        yield
 
 
 def aggregate(

@@ -77,7 +77,7 @@ def test_one_without_room_runs_again_alone(tmp_path: Path, threads: list[str], m
 def test_columns_without_room_run_again_alone(
     tmp_path: Path, threads: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """They become a table of DuckDB's, which has numbers where a column of Arrow has none."""
+    """They are spilled then."""
     given = with_threads(tmp_path / "project", 3)
     wanted = alone(given, tmp_path / "alone")
     threads.clear()

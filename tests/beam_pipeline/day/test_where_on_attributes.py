@@ -198,7 +198,7 @@ def in_the_product(case: Case, directory: Path, connection: duckdb.DuckDBPyConne
     own = {name: column(name).sql("duckdb") for name in types}
     tables = (ColumnTable(f"spine_{number}", tuple(types)),)
     relations: dict[str, Any] = {"spine": Materialised(relation, len(case.spine), tables, own)}
-    engine = Engine(connection, files, Session(connection, 1_000, 1 << 28))
+    engine = Engine(connection, files, Session(connection, 1_000, 1 << 28, directory / f"spill_{number}"))
     for operator in operators_of(case, number, compute):
         inputs = inputs_of(operator, relations)
         derived = operator.derive(tuple(one.relation for one in inputs))

@@ -165,7 +165,7 @@ def test_partitions_are_kept_within_a_bound(
     assert built == sources
 
 
-def test_a_history_without_room_is_sorted_by_duckdb(
+def test_a_history_without_room_is_put_in_order_by_blocks_of_entities(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kept: list[str], sources: dict[str, bytes]
 ) -> None:
     monkeypatch.setattr(reader, "HISTORY_SHARE", 0.0)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import datetime as dt
+import errno
+from collections.abc import Sequence
 from types import SimpleNamespace
 from typing import Any
 
@@ -25,14 +27,14 @@ from daeda.errors import (
 DAY = dt.date(2024, 1, 2)
 
 
-def a_session(closed: list[str], stopping: bool = False) -> Any:
+def a_session(closed: list[str], stopping: bool = False, failures: Sequence[Exception] = ()) -> Any:
     return SimpleNamespace(
         day=DAY,
         meter=None,
         busy=False,
         record=DayRecord(),
         status=SimpleNamespace(report=lambda operator, rows: None),
-        resources=SimpleNamespace(stopping=stopping),
+        resources=SimpleNamespace(stopping=stopping, arrow_columns=SimpleNamespace(failures=failures)),
         close=lambda: closed.append("closed"),
     )
 
@@ -78,6 +80,15 @@ def test_other_errors_of_daeda_keep_their_class() -> None:
 def test_a_statement_that_was_interrupted_is_given_up() -> None:
     raised = raised_by(duckdb.InterruptException("INTERRUPT"), stopping=True)
     assert str(raised) == "day 2024-01-02: given up, the run is stopping"
+
+
+def test_what_broke_in_a_stream_is_told_and_not_what_duckdb_says_of_it() -> None:
+    failures = [OSError(errno.EIO, "Input/output error", "/spill/0.arrow")]
+    with pytest.raises(DayError) as raised, timed(a_session([], failures=failures), "sink"):
+        raise duckdb.InvalidInputException("arrow_scan: get_next failed(): IOError: Traceback (most recent call last):")
+    assert str(raised.value) == (
+        "day 2024-01-02, operator 'sink': /spill/0.arrow: Input/output error: see what is wrong with that file system"
+    )
 
 
 def test_what_is_not_foreseen_stays() -> None:

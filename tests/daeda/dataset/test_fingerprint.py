@@ -268,8 +268,14 @@ def test_the_content_decides_where_size_and_mtime_are_as_before(tmp_path: Path) 
 def test_another_format_version_makes_the_day_stale(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     project = written(tmp_path)
     published(project)
-    monkeypatch.setattr("daeda.dataset.fingerprint.FORMAT_VERSION", 2)
+    monkeypatch.setattr("daeda.dataset.fingerprint.format_version", lambda _: 9)
     assert planned(project) == (Action.REBUILD, ("setting format_version changed",))
+
+
+@pytest.mark.parametrize(("rows_per_part", "version"), [(1, 1), (122_880, 1), (122_881, 2)])
+def test_a_part_of_several_groups_of_rows_has_a_format_of_its_own(rows_per_part: int, version: int) -> None:
+    """Days of smaller parts stay as they are: their bytes are the same in both."""
+    assert skeleton_fingerprint({}, {}, rows_per_part).settings["format_version"] == str(version)
 
 
 def test_another_skeleton_makes_the_enriched_day_stale(tmp_path: Path) -> None:

@@ -92,7 +92,7 @@ def same(value: object, wanted: object) -> bool:
 
 def in_the_product(
     case: Case, directory: Path, connection: duckdb.DuckDBPyConnection, row_group: int | None = None,
-    arrow_bytes: int | None = None, memory_bytes: int = 1 << 30,
+    arrow_bytes: int | None = None, memory_bytes: int = 1 << 30, chunk_rows: int = 1_000,
 ) -> list[Row]:  # fmt: skip
     """What the product finds for each left row: by a search with as much memory, or by the as-of join."""
     left_types = {**case.keys, "now": case.left_time.dtype}
@@ -131,7 +131,9 @@ def in_the_product(
     deferred = scan(source, source.derive(()), [str(right_path)], DAY)
     join.derive((relation, deferred.relation))
     if arrow_bytes is not None:
-        return _searched(Session(connection, 1_000, arrow_bytes, memory_bytes), join, materialised, deferred)
+        spill = directory / f"spill_{number}"
+        session = Session(connection, chunk_rows, arrow_bytes, spill, memory_bytes)
+        return _searched(session, join, materialised, deferred)
     try:
         return connection.execute(point_in_time_join(join, materialised, deferred)).to_arrow_table().to_pylist()
     finally:
@@ -230,20 +232,20 @@ def cases(draw: st.DrawFn) -> Case:
 
 
 def test_without_room_the_as_of_join_is_to_do_it(tmp_path: Path, connection: duckdb.DuckDBPyConnection) -> None:
-    """No room for the probes, for the right side, or for the columns that are taken."""
+    """No room for the probes, or for the right side. The columns that are taken are spilled where they have none."""
     noon = NOON * 1_000_000_000
     right = [{"k": 1, "then": noon, "x": "a long text" * 100, "w": number} for number in range(100)]
     left = [{"k": 1, "now": noon + 1_000_000_000}] * 200
     case = Case({"k": "int64"}, SECONDS, SECONDS, None, None, False, {"x": "string", "w": "int64"}, ("x",), left, right)
-    assert in_the_product(case, tmp_path, connection, arrow_bytes=1 << 28) == in_the_oracle(case)
-    for limits in ({"arrow_bytes": 1 << 17}, {"arrow_bytes": 1 << 28, "memory_bytes": 1 << 16}, {"arrow_bytes": 1 << 28,
-                   "memory_bytes": 1 << 20}):  # fmt: skip
+    for arrow_bytes in (1 << 28, 1 << 17, 0):
+        assert in_the_product(case, tmp_path, connection, arrow_bytes=arrow_bytes) == in_the_oracle(case)
+    for memory_bytes in (1 << 15, 1 << 19):
         with pytest.raises(NotSearched):
-            in_the_product(case, tmp_path, connection, **limits)
+            in_the_product(case, tmp_path, connection, arrow_bytes=1 << 28, memory_bytes=memory_bytes)
 
 
-def test_what_is_not_named_is_left_to_the_as_of_join(connection: duckdb.DuckDBPyConnection) -> None:
-    session = Session(connection, 1_000, 1 << 28)
+def test_what_is_not_named_is_left_to_the_as_of_join(tmp_path: Path, connection: duckdb.DuckDBPyConnection) -> None:
+    session = Session(connection, 1_000, 1 << 28, tmp_path)
     session.context.searched = frozenset({"another"})
     assert run_search(session, SimpleNamespace(name="pit"), None, None) is None  # type: ignore[arg-type]
 
@@ -274,14 +276,15 @@ def test_rows_that_no_probe_sees_are_not_put_in_order(
     max_examples=examples(400),
     suppress_health_check=list(HealthCheck),
 )
-@given(case=cases())
+@given(case=cases(), room=st.sampled_from([1 << 28, 0]), chunk_rows=st.sampled_from([1, 2, 1_000]))
 def test_it_finds_what_the_oracle_finds(
-    case: Case, tmp_path_factory: pytest.TempPathFactory, connection: duckdb.DuckDBPyConnection
-) -> None:
+    case: Case, room: int, chunk_rows: int, tmp_path_factory: pytest.TempPathFactory,
+    connection: duckdb.DuckDBPyConnection,
+) -> None:  # fmt: skip
     directory = tmp_path_factory.getbasetemp()
     wanted = in_the_oracle(case)
-    for arrow_bytes in (None, 1 << 28):
-        actual = in_the_product(case, directory, connection, arrow_bytes=arrow_bytes)
+    for arrow_bytes in (None, room):
+        actual = in_the_product(case, directory, connection, arrow_bytes=arrow_bytes, chunk_rows=chunk_rows)
         assert len(actual) == len(case.left)
         for place, (row, other) in enumerate(zip(actual, wanted, strict=True)):
             assert list(row) == list(case.taken)

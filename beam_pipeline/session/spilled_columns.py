@@ -1,0 +1,83 @@
+"""Columns of the day that have no room in memory: in a file by blocks of rows, each put in order when it is read."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+
+from beam_pipeline.session.block_file import BlockFile, BlockReader
+from daeda.errors import DayError
+from daeda.sql.handle import ROW
+
+# Rows of a block: as many as a batch of a stream has that is read from it, fewer where they are wide.
+_MOST_ROWS, _LEAST_ROWS = 122_880, 2_048
+_BLOCK_BYTES = 32 << 20
+
+
+class SpilledColumns:
+    """The columns of `rows` rows: first filled with `append`, then closed by `finish`, then read."""
+
+    def __init__(self, path: Path, rows: int) -> None:
+        self.rows = rows
+        # Rows of each block but the last one, 0 until rows have come.
+        self.block_rows = 0
+        self._file = BlockFile(path)
+
+    def append(self, rows: pa.Table) -> None:
+        """Write some rows: their numbers as column ROW, and their columns. Raises OSError with the path of the file."""
+        number = rows.column(ROW).to_numpy()
+        if len(number) and not self.block_rows:
+            row_bytes = rows.nbytes // len(number) + 1
+            self.block_rows = max(_LEAST_ROWS, min(_MOST_ROWS, _BLOCK_BYTES // row_bytes))
+        self._file.append(number // max(self.block_rows, 1), rows)
+
+    def finish(self) -> None:
+        """Close the file: `reader` reads it from then on. Raises DayError where no row has come, and some should."""
+        self._file.finish()
+        if self.rows and not self.block_rows:
+            raise DayError(f"of {self.rows} rows none were computed")
+
+    @property
+    def schema(self) -> pa.Schema:
+        """The columns, without the number of the row."""
+        assert self._file.schema is not None
+        return self._file.schema.remove(self._file.schema.get_field_index(ROW))
+
+    def reader(self, names: Sequence[str]) -> RowReader:
+        """Reads these columns; not from several threads at once."""
+        return RowReader(self._file.reader([ROW, *names]), self.block_rows, self.rows)
+
+
+class RowReader:
+    """Reads spilled columns, a range of rows at a time."""
+
+    def __init__(self, blocks: BlockReader, block_rows: int, rows: int) -> None:
+        self._blocks, self._block_rows, self._rows = blocks, block_rows, rows
+        self._number, self._block = -1, pa.table({})
+
+    def read(self, first: int, last: int) -> pa.Table:
+        """Rows from `first` on, up to `last` - 1 or the end of a block.
+
+        Raises DayError where the file has not each row of the block once.
+        """
+        number = first // self._block_rows
+        begin = number * self._block_rows
+        if number != self._number:
+            self._block = pa.table({})  # freed before the next one is read
+            self._block, self._number = self._in_order(number, begin), number
+        return self._block.slice(first - begin, last - first)
+
+    def _in_order(self, number: int, begin: int) -> pa.Table:
+        count = min(self._block_rows, self._rows - begin)
+        found = self._blocks.read([number]).combine_chunks()
+        row = found.column(ROW).to_numpy() - begin
+        positions = np.full(count, -1, dtype=np.int64)
+        if len(row) == count:
+            positions[row] = np.arange(count, dtype=np.int64)
+        if bool((positions < 0).any()):
+            raise DayError(f"of rows {begin} to {begin + count - 1} some were computed twice, or not at all")
+        columns = found.remove_column(found.schema.get_field_index(ROW))
+        return columns if bool((np.diff(row) > 0).all()) else columns.take(pa.array(positions))
