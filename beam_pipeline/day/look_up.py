@@ -17,9 +17,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from beam_pipeline.history import ordering
-from beam_pipeline.history.arrow_arrays import combined, numbers
+from beam_pipeline.history.arrow_arrays import MOST_BYTES, combined, numbers
 from beam_pipeline.history.entity_blocks import Unfinished
-from beam_pipeline.history.reader import MOST_BYTES, rows_of_duckdb
+from beam_pipeline.history.reader import rows_of_duckdb
 from beam_pipeline.history.sorted_partitions import Rows
 from beam_pipeline.history.ties import put_ties_in_order
 from beam_pipeline.session.probe_tables import ProbeTables

@@ -7,6 +7,9 @@ import pyarrow as pa
 
 from beam_pipeline.windows.contract import Int64s
 
+# Text of a column that is one array has to fit Arrow's offsets.
+MOST_BYTES = (1 << 31) - 1
+
 
 def numbers(column: pa.ChunkedArray) -> Int64s:
     """A column of integers without NULLs as one array."""

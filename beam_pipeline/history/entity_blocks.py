@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
-from beam_pipeline.history.arrow_arrays import numbers
+from beam_pipeline.history.arrow_arrays import MOST_BYTES, numbers
 from beam_pipeline.history.sorted_partitions import Rows
 from beam_pipeline.session.block_file import BlockFile, write_behind
 from beam_pipeline.windows.contract import Int64s
@@ -85,7 +85,7 @@ class EntityBlocks:
         self._file.append(entity // self._per_block, piece)
 
     def shares(self, engine_bytes: int, copies: int, chunk_rows: int) -> list[range] | None:
-        """The blocks that are taken together, in order; None where an entity is too large for the memory.
+        """The blocks that are taken together, in order; None where an entity, or a block, is too large for the memory.
 
         Together they have up to `chunk_rows` rows, and take a part of the memory that lets the largest of their
         entities be worked on, of which `copies` copies are made.
@@ -95,18 +95,25 @@ class EntityBlocks:
             if not self._fits(range(number, number + 1), engine_bytes, copies):
                 return None
             wider = range(taken[-1].start, number + 1) if taken else range(number, number + 1)
-            rows = sum(self._file.rows.get(block, 0) for block in wider)
-            if taken and rows <= chunk_rows and self._fits(wider, engine_bytes, copies):
+            rows, nbytes = self._size(wider)
+            # Together they leave half of the memory to chunks, which are many and small otherwise.
+            if taken and rows <= chunk_rows and 4 * nbytes <= engine_bytes and self._fits(wider, engine_bytes, copies):
                 taken[-1] = wider
             else:
                 taken.append(range(number, number + 1))
         return taken
 
     def _fits(self, blocks: range, engine_bytes: int, copies: int) -> bool:
-        rows = sum(self._file.rows.get(block, 0) for block in blocks)
-        nbytes = sum(self._file.nbytes.get(block, 0) for block in blocks)
+        rows, nbytes = self._size(blocks)
+        if 2 * nbytes >= engine_bytes or nbytes > MOST_BYTES:
+            return False
         largest = int(self._counts[blocks.start * self._per_block : blocks.stop * self._per_block].max(initial=0))
         return largest <= fitting_rows(rows, nbytes, engine_bytes, copies)
+
+    def _size(self, blocks: range) -> tuple[int, int]:
+        """Rows and bytes of these blocks."""
+        rows, nbytes = self._file.rows, self._file.nbytes
+        return sum(rows.get(block, 0) for block in blocks), sum(nbytes.get(block, 0) for block in blocks)
 
     def read(self, shares: Sequence[range]) -> Iterator[Share]:
         """The rows of each share."""
@@ -116,8 +123,7 @@ class EntityBlocks:
             first = blocks.start * self._per_block
             entity: Int64s = numbers(found.column(ENTITY)) - first
             columns = {name: found.column(name) for name in found.column_names if name != ENTITY}
-            nbytes = sum(self._file.nbytes.get(block, 0) for block in blocks)
-            yield Share(first, Rows(columns, None, entity, nbytes))
+            yield Share(first, Rows(columns, None, entity, self._size(blocks)[1]))
 
 
 def fitting_rows(rows: int, nbytes: int, engine_bytes: int, copies: int) -> int:

@@ -3,7 +3,7 @@
 Where it fits into a part of the engine's memory, its rows are gathered from the ordered blocks of the run, or come in
 any order, from its sorted partitions or from DuckDB, and are put in order here, mostly by counting (`ordering`). Where
 it does not, the same is done with a few entities at a time, whose rows a file brings together (`entity_blocks`). Where
-an entity alone is too large for that, DuckDB sorts the rows, and spills.
+an entity or a block alone is too large for that, DuckDB sorts the rows, and spills.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from beam_pipeline.history import ordering
-from beam_pipeline.history.arrow_arrays import combined, numbers
+from beam_pipeline.history.arrow_arrays import MOST_BYTES, combined, numbers
 from beam_pipeline.history.block_history import SharesOfDay, history_of_blocks, shares_of_day
 from beam_pipeline.history.counting_partitions import counting_partitions
 from beam_pipeline.history.entity_blocks import EntityBlocks, Unfinished, fitting_rows
@@ -42,8 +42,6 @@ HISTORY_SHARE = 0.25
 _UNPACKED = 4
 # A history without room is written, and put in order, in pieces of about this part of the room.
 _PIECES = 4
-# Text of a column has to fit Arrow's offsets.
-MOST_BYTES = (1 << 31) - 1
 
 
 @dataclass(frozen=True)
