@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -25,6 +26,7 @@ class SpilledColumns:
         # Rows of each block but the last one, 0 until rows have come.
         self.block_rows = 0
         self._file = BlockFile(path)
+        self._reader: RowReader | None = None
 
     def append(self, rows: pa.Table) -> None:
         """Write some rows: their numbers as column ROW, and their columns. Raises OSError with the path of the file."""
@@ -47,16 +49,24 @@ class SpilledColumns:
         return self._file.schema.remove(self._file.schema.get_field_index(ROW))
 
     def reader(self, names: Sequence[str]) -> RowReader:
-        """Reads these columns; not from several threads at once."""
-        return RowReader(self._file.reader([ROW, *names]), self.block_rows, self.rows)
+        """Reads these columns. Who asks for the same ones next goes on in the block that was read last.
+
+        So a block is read once for all the parts that have rows of it.
+        """
+        if self._reader is None or self._reader.names != tuple(names):
+            self._reader = RowReader(self._file.reader([ROW, *names]), tuple(names), self.block_rows, self.rows)
+        return self._reader
 
 
 class RowReader:
-    """Reads spilled columns, a range of rows at a time."""
+    """Reads spilled columns, a range of rows at a time; of these one block is in memory."""
 
-    def __init__(self, blocks: BlockReader, block_rows: int, rows: int) -> None:
+    def __init__(self, blocks: BlockReader, names: tuple[str, ...], block_rows: int, rows: int) -> None:
+        self.names = names
         self._blocks, self._block_rows, self._rows = blocks, block_rows, rows
         self._number, self._block = -1, pa.table({})
+        # DuckDB reads in threads of its own.
+        self._reading = threading.Lock()
 
     def read(self, first: int, last: int) -> pa.Table:
         """Rows from `first` on, up to `last` - 1 or the end of a block.
@@ -65,10 +75,17 @@ class RowReader:
         """
         number = first // self._block_rows
         begin = number * self._block_rows
-        if number != self._number:
-            self._block = pa.table({})  # freed before the next one is read
-            self._block, self._number = self._in_order(number, begin), number
-        return self._block.slice(first - begin, last - first)
+        with self._reading:
+            if number != self._number:
+                self._forget()  # freed before the next one is read
+                self._block, self._number = self._in_order(number, begin), number
+            read = self._block.slice(first - begin, last - first)
+            if last >= self._rows:
+                self._forget()
+            return read
+
+    def _forget(self) -> None:
+        self._number, self._block = -1, pa.table({})
 
     def _in_order(self, number: int, begin: int) -> pa.Table:
         count = min(self._block_rows, self._rows - begin)

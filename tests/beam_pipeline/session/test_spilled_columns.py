@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import resource
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 
 from beam_pipeline.session import block_file, spilled_columns
 from beam_pipeline.session.arrow_columns import ArrowColumns
+from beam_pipeline.session.block_file import BlockReader
 from beam_pipeline.session.row_stream import RowStream
 from beam_pipeline.session.spilled_columns import SpilledColumns
 from daeda.dtypes import DType
@@ -95,6 +96,27 @@ def test_blocks_of_wide_rows_are_small(tmp_path: Path) -> None:
     made.finish()
     assert made.block_rows == 2_048
     assert len(made._file.batches) == 2
+
+
+def test_a_block_is_read_once_for_all_parts_that_have_rows_of_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(spilled_columns, "_LEAST_ROWS", 50)
+    monkeypatch.setattr(spilled_columns, "_MOST_ROWS", 50)
+    made = spilled(tmp_path / "0.arrow", 120, [list(range(120))])
+    numbers: list[int] = []
+    read = BlockReader.read
+
+    def noted(self: BlockReader, blocks: Sequence[int]) -> pa.Table:
+        numbers.extend(blocks)
+        return read(self, blocks)
+
+    monkeypatch.setattr(BlockReader, "read", noted)
+    for first in range(0, 120, 4):
+        part = RowStream({"n": made, "list": made}, first, first + 4, [])
+        rows = pa.RecordBatchReader.from_stream(part).read_all()
+        assert rows.to_pydict() == {name: columns_of(120)[name][first : first + 4] for name in ("n", "list")}
+    assert numbers == [0, 1, 2]
 
 
 def test_more_blocks_than_are_counted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
