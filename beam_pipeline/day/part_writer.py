@@ -19,7 +19,7 @@ from pathlib import Path
 from beam_pipeline.session.record import KeptColumns
 from beam_pipeline.session.row_stream import VECTOR
 from beam_pipeline.session.session import DaySession
-from daeda.dataset.chunks import NotOfOneWriter, TakenColumn, write_side_by_side
+from daeda.dataset.chunks import NotOfOneWriter, TakenColumn, write_one_behind_the_other, write_side_by_side
 from daeda.dataset.manifest import ROW_GROUP
 from daeda.errors import DayError
 from daeda.operators.relation import Column, Relation
@@ -31,6 +31,8 @@ _OPTIONS = f"COMPRESSION zstd, ROW_GROUP_SIZE {ROW_GROUP}"
 _LEAST_SLICE = 1 << 20
 # Slices of a thread: while one of them is read back by Python, others are written.
 _SLICES_PER_THREAD = 4
+# Of columns that are streamed from files so many groups are written by a statement, for each thread.
+_GROUPS_PER_THREAD = 4
 
 
 @dataclass(frozen=True)
@@ -82,8 +84,7 @@ class PartWriter:
                 except NotOfOneWriter:
                     self.slices = False
                     path.unlink(missing_ok=True)
-            self._write_whole(path, rows)
-            return None
+            return self._write_whole(path, rows)
         try:
             return self._side_by_side(path, rows, slices)
         except NotOfOneWriter as error:
@@ -109,7 +110,30 @@ class PartWriter:
         reads_all = all(self.computed.needed([column.name for column in one]) for one in slices)
         return slices if reads_all else [columns]
 
-    def _write_whole(self, path: Path, rows: PartRows) -> None:
+    def _write_whole(self, path: Path, rows: PartRows) -> str | None:
+        """Write a part, some groups at a time where it is streamed: DuckDB reads far ahead, and holds what it read."""
+        step = ROW_GROUP * _GROUPS_PER_THREAD * self.session.context.limits.threads
+        held = self.session.resources.arrow_columns
+        if not self.slices or len(rows) <= step or not held.streams(self.computed):
+            self._copy(path, rows)
+            return None
+        work = self.session.resources.work
+        firsts = range(rows.first, rows.last, step)
+        paths = [work / f"{path.stem}-groups-{number}.parquet" for number in range(len(firsts))]
+        try:
+            for file, first in zip(paths, firsts, strict=True):
+                self._copy(file, PartRows(rows.number, first, min(first + step, rows.last), open=False))
+            return write_one_behind_the_other(path, paths)
+        except NotOfOneWriter:
+            self.slices = False
+            path.unlink(missing_ok=True)
+            self._copy(path, rows)
+            return None
+        finally:
+            for file in paths:
+                file.unlink(missing_ok=True)
+
+    def _copy(self, path: Path, rows: PartRows) -> None:
         resources = self.session.resources
         resources.arrow_columns.show(rows.first, rows.last)
         query = statements.assembly(self.computed.relation, self.computed, rows.first, None if rows.open else rows.last)

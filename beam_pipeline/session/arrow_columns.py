@@ -153,6 +153,11 @@ class ArrowColumns:
         side_by_side = [each.name for each in given.tables] == [_JOINED] and self._joined is not None
         return side_by_side and all(isinstance(held, pa.ChunkedArray) for held in (self._joined or {}).values())
 
+    def streams(self, given: Materialised) -> bool:
+        """Whether everything that a relation needs stands side by side, and some of it in files or in pieces."""
+        side_by_side = [each.name for each in given.tables] == [_JOINED] and self._joined is not None
+        return side_by_side and not all(map(_is_one_piece, (self._joined or {}).values()))
+
     def size_of(self, name: str) -> int:
         """Bytes of a column that stands side by side in memory."""
         held = (self._joined or {})[name]
@@ -170,7 +175,7 @@ class ArrowColumns:
     def _show(self, connection: duckdb.DuckDBPyConnection, names: Iterable[str], first: int, last: int) -> None:
         assert self._joined is not None
         columns = {name: self._joined[name] for name in names}
-        whole = [held for held in columns.values() if isinstance(held, pa.ChunkedArray) and held.num_chunks <= 1]
+        whole = [held for held in columns.values() if _is_one_piece(held)]
         if len(whole) == len(columns):
             # DuckDB cuts it by vectors itself.
             rows: pa.Table | RowStream = pa.table(whole, names=list(columns)).slice(first, last - first)
@@ -183,6 +188,10 @@ class ArrowColumns:
         self._tables.clear()
         self._spilled.clear()
         self._joined = None
+
+
+def _is_one_piece(held: Held) -> bool:
+    return isinstance(held, pa.ChunkedArray) and held.num_chunks <= 1
 
 
 def _tables_of(reader: pa.RecordBatchReader) -> Iterator[pa.Table]:

@@ -1,7 +1,8 @@
-"""Columns of several Parquet files of one writer, put side by side in one file as that writer would have written it.
+"""Columns and groups of several Parquet files of one writer, put in one file as that writer would have written it.
 
-Every file has the same rows in the same groups. A chunk of a column, which depends on nothing but its values, is copied
-as it is; the footer gets the schema of the columns, and the positions that their chunks have now:
+Files whose columns stand side by side have the same rows in the same groups; those whose groups follow one another have
+the same columns. A chunk of a column, which depends on nothing but its values, is copied as it is; the footer gets the
+schema of the columns, and the positions that their chunks have now:
 
     PAR1 | group 0: a b | group 1: a b | filters of a b a b | footer
 
@@ -65,7 +66,22 @@ def write_side_by_side(target: Path, columns: Sequence[TakenColumn]) -> str:
         taken = [(one.name, files[one.path].column(one.name_there), files[one.path]) for one in columns]
         with target.open("xb") as file:
             out = _Digested(file)
-            _write(out, first.footer, taken)
+            _write(out, first.footer, [(first.groups, taken)])
+            return out.digest
+
+
+def write_one_behind_the_other(target: Path, paths: Sequence[Path]) -> str:
+    """Write a file of the groups of these, at least one; returns its SHA-256. Raises what `write_side_by_side` does."""
+    with ExitStack() as stack:
+        first, *others = files = [stack.enter_context(closing(_File(path))) for path in paths]
+        if any(other.columns != first.columns or other.footer[_SCHEMA] != first.footer[_SCHEMA] for other in others):
+            raise NotOfOneWriter("they have other columns")
+        if any(other.writer != first.writer for other in others):
+            raise NotOfOneWriter("they were written by another version")
+        slabs = [(file.groups, [(name, column, file) for name, column in file.columns.items()]) for file in files]
+        with target.open("xb") as file:
+            out = _Digested(file)
+            _write(out, {**first.footer, _ROWS: (I64, sum(each.footer[_ROWS][1] for each in files))}, slabs)
             return out.digest
 
 
@@ -134,8 +150,12 @@ class _File:
     @property
     def shape(self) -> tuple[object, ...]:
         """What is the same in files that can stand side by side."""
-        rest = {key: value for key, value in self.footer.items() if key not in (_SCHEMA, _GROUPS, _ORDERS)}
-        return (rest, [group[_GROUP_ROWS] for group in self.groups])
+        return (self.writer, self.footer[_ROWS], [group[_GROUP_ROWS] for group in self.groups])
+
+    @property
+    def writer(self) -> Struct:
+        """What a footer says of who wrote the file."""
+        return {key: self.footer[key] for key in (_VERSION, _CREATED_BY) if key in self.footer}
 
     def column(self, name: str) -> _Column:
         if name not in self.columns:
@@ -185,6 +205,10 @@ class _File:
         return columns
 
 
+# The name that a column gets, the column, and the file that has it.
+_Taken = Sequence[tuple[str, _Column, _File]]
+
+
 def _check(footer: Struct) -> None:
     """Raise ValueError for what this module would not carry over."""
     found: list[tuple[str, Struct]] = [("footer", footer)]
@@ -208,27 +232,30 @@ def _end_of(elements: Sequence[Struct], at: int) -> int:
     return end
 
 
-def _write(out: _Digested, model: Struct, columns: Sequence[tuple[str, _Column, _File]]) -> None:
+def _write(out: _Digested, model: Struct, slabs: Sequence[tuple[list[Struct], _Taken]]) -> None:
+    """Write groups and the columns of each: those of one slab come from the same files."""
     out.write(_MAGIC)
     groups: list[Struct] = []
     filters: list[tuple[Struct, _File]] = []
-    for number, group in enumerate(model[_GROUPS][1].values):
-        start, chunks = out.tell(), []
-        for name, column, file in columns:
-            for leaf in column.leaves:
-                chunk, meta = _copied(out, file.chunk(number, leaf), file)
-                meta[_PATH] = _renamed(meta[_PATH], name)
-                if _FILTER in meta:
-                    filters.append((meta, file))
-                chunks.append(chunk)
-        metas = [chunk[_META][1] for chunk in chunks]
-        groups.append({
-            **group,
-            _CHUNKS: (LIST, Items(STRUCT, chunks)),
-            _PLAIN_BYTES: (I64, sum(meta[_CHUNK_PLAIN][1] for meta in metas)),
-            _GROUP_START: (I64, start),
-            _PACKED_BYTES: (I64, sum(meta[_CHUNK_PACKED][1] for meta in metas)),
-        })  # fmt: skip
+    for there, columns in slabs:
+        for number, group in enumerate(there):
+            start, chunks = out.tell(), []
+            for name, column, file in columns:
+                for leaf in column.leaves:
+                    chunk, meta = _copied(out, file.chunk(number, leaf), file)
+                    meta[_PATH] = _renamed(meta[_PATH], name)
+                    if _FILTER in meta:
+                        filters.append((meta, file))
+                    chunks.append(chunk)
+            metas = [chunk[_META][1] for chunk in chunks]
+            groups.append({
+                **group,
+                _CHUNKS: (LIST, Items(STRUCT, chunks)),
+                _PLAIN_BYTES: (I64, sum(meta[_CHUNK_PLAIN][1] for meta in metas)),
+                _GROUP_START: (I64, start),
+                _PACKED_BYTES: (I64, sum(meta[_CHUNK_PACKED][1] for meta in metas)),
+            })  # fmt: skip
+    _, columns = slabs[0]
     for meta, file in filters:
         start = out.tell()
         file.copy(out, meta[_FILTER][1], meta[_FILTER_BYTES][1])
@@ -243,7 +270,7 @@ def _write(out: _Digested, model: Struct, columns: Sequence[tuple[str, _Column, 
     out.write(footer + len(footer).to_bytes(4, "little") + _MAGIC)
 
 
-def _schema(model: Struct, columns: Sequence[tuple[str, _Column, _File]]) -> list[Struct]:
+def _schema(model: Struct, columns: _Taken) -> list[Struct]:
     root = {**model[_SCHEMA][1].values[0], _CHILDREN: (I32, len(columns))}
     elements = [root]
     for name, column, _ in columns:

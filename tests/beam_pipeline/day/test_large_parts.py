@@ -15,7 +15,7 @@ import pytest
 import yaml
 
 from beam_pipeline.command import main
-from beam_pipeline.day import look_up
+from beam_pipeline.day import look_up, part_writer
 from beam_pipeline.history import reader
 from beam_pipeline.history.probes import ProbeStream
 from beam_pipeline.session.arrow_columns import ArrowColumns
@@ -63,8 +63,9 @@ def groups(day: Path) -> list[list[int]]:
 
 
 def no_memory(patch: pytest.MonkeyPatch) -> None:
-    """Columns are spilled, and those of a look-up are joined in SQL."""
+    """Columns are spilled, and each group of rows is written by itself where there is one thread."""
     patch.setattr(ArrowColumns, "SHARE", 1e-9)
+    patch.setattr(part_writer, "_GROUPS_PER_THREAD", 1)
 
 
 def some_memory(patch: pytest.MonkeyPatch) -> None:
@@ -76,6 +77,7 @@ def some_memory(patch: pytest.MonkeyPatch) -> None:
 def odd_pieces(patch: pytest.MonkeyPatch) -> None:
     """All is in memory, in as many pieces as it was computed in."""
     patch.setattr(look_up, "_BATCH_ROWS", 70_001)
+    patch.setattr(part_writer, "_GROUPS_PER_THREAD", 1)
     whole = ProbeStream.__init__
     patch.setattr(ProbeStream, "__init__", lambda self, batches, rows, _limit: whole(self, batches, rows, 33_333))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import random
 from pathlib import Path
 
@@ -10,7 +11,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from daeda.dataset.chunks import NotOfOneWriter, TakenColumn, write_side_by_side
+from daeda.dataset.chunks import NotOfOneWriter, TakenColumn, write_one_behind_the_other, write_side_by_side
+from daeda.storage.regular import file_digest
 
 COLUMNS = {
     "whole": "i", "word": "CAST(i % 7 AS VARCHAR)", "text": "'x' || CAST(i * 77 % 1001 AS VARCHAR)",
@@ -60,3 +62,25 @@ def test_what_cannot_stand_side_by_side_is_refused(tmp_path: Path) -> None:
     for path, name in ((second, "b"), (first, "b"), (tmp_path / "third", "c"), (tmp_path / "fourth", "d")):
         with pytest.raises(NotOfOneWriter):
             write_side_by_side(tmp_path / "made", [TakenColumn("a", first, "a"), TakenColumn("b", path, name)])
+
+
+@pytest.mark.parametrize("cuts", [[245_760], [122_880], [0], [122_880, 245_760]])
+def test_groups_one_behind_the_other_are_the_bytes_of_one_writer(tmp_path: Path, cuts: list[int]) -> None:
+    rows = 300_000
+    whole = write(tmp_path / "whole", rows, COLUMNS)
+    files = []
+    for number, (first, last) in enumerate(itertools.pairwise([0, *cuts, rows])):
+        files.append(tmp_path / str(number))
+        values = ", ".join(f'{value} AS "{name}"' for name, value in COLUMNS.items())
+        options = "FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE 122880"
+        duckdb.execute(f"COPY (SELECT {values} FROM range({first}, {last}) AS t(i)) TO '{files[-1]}' ({options})")
+    digest = write_one_behind_the_other(tmp_path / "made", files)
+    assert (tmp_path / "made").read_bytes() == whole.read_bytes()
+    assert digest == file_digest(whole)
+
+
+def test_groups_of_other_columns_are_refused(tmp_path: Path) -> None:
+    first = write(tmp_path / "first", 10, {"a": "i"})
+    for number, columns in enumerate(({"b": "i"}, {"a": "CAST(i AS DOUBLE)"}, {"a": "i", "b": "i"})):
+        with pytest.raises(NotOfOneWriter, match="they have other columns"):
+            write_one_behind_the_other(tmp_path / "made", [first, write(tmp_path / str(number), 10, columns)])
