@@ -14,8 +14,12 @@ from typing import Any
 import ray
 import ray._private.ray_constants
 import ray._private.utils
+import ray._private.worker
 
 from enrich.ray.channel import is_supervised
+
+# By what Ray prints the lines of its other processes.
+_PRINT = ray._private.worker.print_to_stdstream
 
 
 def initialize(**options: Any) -> None:
@@ -31,17 +35,17 @@ def initialize(**options: Any) -> None:
 def stdout_closed() -> Iterator[None]:
     """Ray reports what has died on stdout, in a thread of its own; stdout is for the result of a command.
 
-    A cluster that is lost is not taken leave of, and the thread outlives the block: it stays silent then.
+    A cluster that is lost is not taken leave of, and the thread outlives the block: it stays silent then, until the
+    next one that is taken leave of.
     """
     worker = ray._private.worker
-    original = worker.print_to_stdstream
     worker.print_to_stdstream = _silent
     try:
         with Path(os.devnull).open("w", encoding="utf-8") as null, contextlib.redirect_stdout(null):
             yield
     finally:
         if not ray.is_initialized():
-            worker.print_to_stdstream = original
+            worker.print_to_stdstream = _PRINT
 
 
 def _silent(*arguments: object, **options: object) -> None:

@@ -50,11 +50,18 @@ def test_a_cluster_that_does_not_take_the_run_is_told(monkeypatch: pytest.Monkey
 def test_what_ray_reports_of_a_lost_cluster_is_no_result(
     lost: bool, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Its thread goes on where nobody has taken leave of the cluster; a Ray that was ended leaves all as it was."""
+    """Its thread goes on where nobody has taken leave of the cluster; a Ray that was ended leaves all as it was.
+
+    Also behind one that was lost in this process.
+    """
     worker: Any = ray._private.worker
     monkeypatch.setattr(worker, "print_to_stdstream", worker.print_to_stdstream)
     monkeypatch.setattr(ray, "is_initialized", lambda: lost)
     report = {"lines": ["Raylet is terminated."], "pid": "raylet", "is_err": False}
+    with monkeypatch.context() as before:
+        before.setattr(ray, "is_initialized", lambda: True)
+        with stdout_closed():
+            pass
     with stdout_closed():
         worker.print_to_stdstream(report, ignore_prefix=False)
     assert capsys.readouterr().out == ""
