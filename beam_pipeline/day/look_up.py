@@ -22,6 +22,7 @@ from beam_pipeline.history.entity_blocks import Unfinished
 from beam_pipeline.history.reader import rows_of_duckdb
 from beam_pipeline.history.sorted_partitions import Rows
 from beam_pipeline.history.ties import put_ties_in_order
+from beam_pipeline.session.pieces import passed_on
 from beam_pipeline.session.probe_tables import ProbeTables
 from beam_pipeline.session.resources import DayResources
 from beam_pipeline.session.session import DaySession
@@ -186,7 +187,7 @@ def _kept(resources: DayResources, operator: PointInTimeJoin, given: Rows, indic
         kept.append(some)
         room -= some.nbytes
         if room < 0:
-            resources.arrow_columns.spill(operator.output, len(indices), _numbered(kept, taken))
+            resources.arrow_columns.spill(operator.output, len(indices), _numbered(passed_on(kept, taken)))
             break
     else:
         resources.arrow_columns.add(operator.output, pa.concat_tables(kept))
@@ -198,10 +199,10 @@ def _taken(columns: Mapping[str, pa.Array], indices: Int64s) -> pa.Table:
     return pa.table({name: pc.take(column, masked, boundscheck=False) for name, column in columns.items()})
 
 
-def _numbered(kept: list[pa.Table], taken: Iterator[pa.Table]) -> Iterator[pa.Table]:
-    """What was kept, which is let go of, and what follows, with the numbers of its rows."""
+def _numbered(taken: Iterator[pa.Table]) -> Iterator[pa.Table]:
+    """The rows with their numbers."""
     first = 0
-    for some in itertools.chain((kept.pop(0) for _ in range(len(kept))), taken):
+    for some in taken:
         yield some.append_column(ROW, pa.array(np.arange(first, first + len(some), dtype=np.int64)))
         first += len(some)
 

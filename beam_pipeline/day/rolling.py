@@ -20,6 +20,7 @@ from beam_pipeline.history.ordering import ascends
 from beam_pipeline.history.probes import NOBODY, ProbeBatch, ProbeStream, probe_stream
 from beam_pipeline.history.reader import HistoryRequest, histories, room_for_history
 from beam_pipeline.history.running_sums import pieces_of
+from beam_pipeline.session.pieces import passed_on
 from beam_pipeline.session.resources import DayResources
 from beam_pipeline.session.session import DaySession
 from beam_pipeline.windows.contract import AgeOverflow, History, Probes, SumOverflow, WindowedAggregate
@@ -185,15 +186,8 @@ def _kept(
         resources.arrow_columns.add(name, _in_row_order(pa.concat_tables(kept)))
         return ColumnTable(name, names, numbered=False)
     resources.need_all_memory()
-    resources.arrow_columns.spill(name, rows, _passed_on(kept, results))
+    resources.arrow_columns.spill(name, rows, passed_on(kept, results))
     return ColumnTable(name, names, numbered=False)
-
-
-def _passed_on(kept: list[pa.Table], results: Iterator[pa.Table]) -> Iterator[pa.Table]:
-    """What was kept, which is let go of, and what follows."""
-    while kept:
-        yield kept.pop(0)
-    yield from results
 
 
 def _in_row_order(result: pa.Table) -> pa.Table:

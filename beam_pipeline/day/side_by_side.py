@@ -13,7 +13,7 @@ from dataclasses import replace
 from beam_pipeline.day.extend import DayOperator, Extend
 from beam_pipeline.day.rolling import run_rolling
 from beam_pipeline.history.counting_partitions import counting_partitions
-from beam_pipeline.history.reader import HISTORY_SHARE
+from beam_pipeline.history.reader import HISTORY_SHARE, UNPACKED
 from beam_pipeline.session.resources import NoRoom
 from beam_pipeline.session.session import DaySession
 from beam_pipeline.session.started import Started
@@ -24,8 +24,6 @@ from daeda.sql.handle import ColumnTable, Deferred, Materialised, quoted_name
 from daeda.sql.lower import Handle
 from daeda.sql.scan import reads
 
-# A packed file, unpacked: what is read of it is less than all of its columns.
-_UNPACKED = 4
 # A history of less is aggregated sooner than a thread takes over.
 _LEAST_BYTES = 256 << 10
 
@@ -103,7 +101,7 @@ def _of_files(session: DaySession, right: Deferred) -> bool:
 
 def _fitting(engine_bytes: int) -> int:
     """Bytes of files of which the history fits into a part of so much memory."""
-    return int(engine_bytes * HISTORY_SHARE) // _UNPACKED
+    return int(engine_bytes * HISTORY_SHARE) // UNPACKED
 
 
 def _history_bytes(session: DaySession, operator: WindowOperator | PointInTimeJoin, right: Deferred) -> int:

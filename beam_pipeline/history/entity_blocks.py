@@ -17,6 +17,7 @@ import pyarrow as pa
 from beam_pipeline.history.arrow_arrays import MOST_BYTES, numbers
 from beam_pipeline.history.sorted_partitions import Rows
 from beam_pipeline.session.block_file import BlockFile, write_behind
+from beam_pipeline.session.pieces import gathered, passed_on, tables_of
 from beam_pipeline.windows.contract import Int64s
 from daeda.sql.statements import ENTITY
 
@@ -33,22 +34,7 @@ class Unfinished:
     def pieces(self, nbytes: int) -> Iterator[pa.Table]:
         """All rows in tables of so many bytes, at least one; what was read is let go of."""
         schema = self.reader.schema
-        pending: list[pa.RecordBatch] = []
-        size = 0
-        yield schema.empty_table()
-        for batch in self._all():
-            pending.append(batch)
-            size += batch.nbytes
-            if size >= nbytes:
-                yield pa.Table.from_batches(pending, schema)
-                pending, size = [], 0
-        if pending:
-            yield pa.Table.from_batches(pending, schema)
-
-    def _all(self) -> Iterator[pa.RecordBatch]:
-        while self.batches:
-            yield self.batches.pop(0)
-        yield from self.reader
+        return gathered(tables_of(passed_on(self.batches, self.reader), schema), nbytes)
 
 
 @dataclass(frozen=True)

@@ -39,7 +39,7 @@ from daeda.sql.statements import CREATED, ENTITY, TIME, USABLE, ProbingOperator
 # The part of the engine's memory that a whole history may take. As much again is needed to put it in order.
 HISTORY_SHARE = 0.25
 # A packed file, unpacked: what is read of it is less than all of its columns.
-_UNPACKED = 4
+UNPACKED = 4
 # A history without room is written, and put in order, in pieces of about this part of the room.
 _PIECES = 4
 
@@ -186,7 +186,7 @@ def _in_blocks(request: HistoryRequest, history: Unfinished, room: int) -> Itera
     with resources.beside() as beside:
         [entities] = beside.execute(f"SELECT count(*) FROM {request.entities}").fetchone() or (0,)
     packed = sum(file.size for scanned in request.scanned for file in scanned.needed.values())
-    with EntityBlocks(resources.spill, entities, packed * _UNPACKED * _PIECES // max(room, 1)) as blocks:
+    with EntityBlocks(resources.spill, entities, packed * UNPACKED * _PIECES // max(room, 1)) as blocks:
         blocks.fill(history, room // _PIECES, limits.threads)
         shares = blocks.shares(resources.engine_bytes, request.copies, limits.rolling_chunk_rows)
         for share in blocks.read(shares or ()):

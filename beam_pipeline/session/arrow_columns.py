@@ -7,7 +7,7 @@ are. What does not fit in the limit is spilled to a file, and streamed from it.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable
 from dataclasses import replace
 from pathlib import Path
 
@@ -18,6 +18,7 @@ import pyarrow as pa
 import pyarrow.dataset
 
 from beam_pipeline.session.block_file import write_behind
+from beam_pipeline.session.pieces import gathered, tables_of
 from beam_pipeline.session.row_stream import Held, RowStream
 from beam_pipeline.session.spilled_columns import SpilledColumns
 from daeda.sql.handle import ROW, ColumnTable, Materialised, column, quoted, selected, table
@@ -106,7 +107,7 @@ class ArrowColumns:
 
     def _in_file(self, rows: int, results: Iterable[pa.Table]) -> SpilledColumns:
         spilled = SpilledColumns(self._spill / f"columns-{next(self._numbers)}.arrow", rows)
-        write_behind(_gathered(results, self.limit // _GATHERED), spilled.append, self._threads)
+        write_behind(gathered(results, self.limit // _GATHERED), spilled.append, self._threads)
         spilled.finish()
         return spilled
 
@@ -117,7 +118,7 @@ class ArrowColumns:
             return {}
         query = f"SELECT rowid AS {quoted(ROW)}, {', '.join(map(quoted, names))} FROM {quoted(stored.name)}"
         reader = self._connection.execute(query).to_arrow_reader()
-        return dict.fromkeys(names, self._in_file(rows, _tables_of(reader)))
+        return dict.fromkeys(names, self._in_file(rows, tables_of(reader, reader.schema)))
 
     def _read(self, tables: tuple[ColumnTable, ...], needed: set[str]) -> dict[str, pa.ChunkedArray] | None:
         """The needed columns of tables, or None where there is no room for them."""
@@ -150,13 +151,17 @@ class ArrowColumns:
 
     def in_memory(self, given: Materialised) -> bool:
         """Whether everything that a relation needs stands side by side in memory."""
-        side_by_side = [each.name for each in given.tables] == [_JOINED] and self._joined is not None
-        return side_by_side and all(isinstance(held, pa.ChunkedArray) for held in (self._joined or {}).values())
+        held = self._side_by_side(given)
+        return held is not None and all(isinstance(one, pa.ChunkedArray) for one in held.values())
 
     def streams(self, given: Materialised) -> bool:
         """Whether everything that a relation needs stands side by side, and some of it in files or in pieces."""
-        side_by_side = [each.name for each in given.tables] == [_JOINED] and self._joined is not None
-        return side_by_side and not all(map(_is_one_piece, (self._joined or {}).values()))
+        held = self._side_by_side(given)
+        return held is not None and not all(map(_is_one_piece, held.values()))
+
+    def _side_by_side(self, given: Materialised) -> dict[str, Held] | None:
+        """What stands side by side, where that is everything that a relation needs."""
+        return self._joined if [each.name for each in given.tables] == [_JOINED] else None
 
     def size_of(self, name: str) -> int:
         """Bytes of a column that stands side by side in memory."""
@@ -192,23 +197,3 @@ class ArrowColumns:
 
 def _is_one_piece(held: Held) -> bool:
     return isinstance(held, pa.ChunkedArray) and held.num_chunks <= 1
-
-
-def _tables_of(reader: pa.RecordBatchReader) -> Iterator[pa.Table]:
-    """The batches as tables, at least one, which may be empty."""
-    yield reader.schema.empty_table()
-    yield from (pa.Table.from_batches([batch]) for batch in reader)
-
-
-def _gathered(results: Iterable[pa.Table], least: int) -> Iterator[pa.Table]:
-    """The results, several together until they have so many bytes; at least one, which may be empty."""
-    pending: list[pa.Table] = []
-    size = 0
-    for result in results:
-        pending.append(result)
-        size += result.nbytes
-        if size >= least:
-            yield pa.concat_tables(pending)
-            pending, size = [], 0
-    if pending:
-        yield pa.concat_tables(pending)

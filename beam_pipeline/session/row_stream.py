@@ -13,10 +13,11 @@ from typing import Any, TypeAlias
 import pyarrow as pa
 
 from beam_pipeline.session.spilled_columns import RowReader, SpilledColumns
+from daeda.dataset.manifest import ROW_GROUP
 
 VECTOR = 2_048
 # Rows of a batch: a group of rows of a part, and fewer where they are wide.
-_MOST_ROWS = 60 * VECTOR
+_MOST_ROWS = ROW_GROUP
 _BATCH_BYTES = 64 << 20
 
 Held: TypeAlias = pa.ChunkedArray | SpilledColumns

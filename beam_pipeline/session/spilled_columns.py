@@ -10,11 +10,12 @@ import numpy as np
 import pyarrow as pa
 
 from beam_pipeline.session.block_file import BlockFile, BlockReader
+from daeda.dataset.manifest import ROW_GROUP
 from daeda.errors import DayError
 from daeda.sql.handle import ROW
 
 # Rows of a block: as many as a batch of a stream has that is read from it, fewer where they are wide.
-_MOST_ROWS, _LEAST_ROWS = 122_880, 2_048
+_MOST_ROWS, _LEAST_ROWS = ROW_GROUP, 2_048
 _BLOCK_BYTES = 32 << 20
 
 
