@@ -56,6 +56,7 @@ class Child:
         self._directory_lock: int | None = None
         self._processes: dict[int, channel.RayProcess] = {}
         self._ray_starts = False
+        self._ray_ends = False
 
     def look(self) -> None:
         """See whether the child has ended."""
@@ -89,10 +90,12 @@ class Child:
             case channel.RayStarting():
                 self._ray_starts = message.active
             case channel.RayEnding():
-                for descriptor in list(self._processes):
-                    self._forget(descriptor)
-                self.lost = self.cluster_lost = self._loss = None
+                # What of it ends from now on is not missed. It may take the enrichment along all the same.
+                self._loss = None
+                self._ray_ends = True
             case channel.RayProcess():
+                if self._ray_ends:
+                    self._forget_ray()
                 with contextlib.suppress(OSError):
                     descriptor = os.pidfd_open(message.pid)
                     self._processes[descriptor] = message
@@ -103,6 +106,13 @@ class Child:
                     self._loss = Deadline(time.monotonic() + LOSS_SECONDS, message.sentence, DaedaError.exit_code)
             case _:
                 assert_never(message)
+
+    def _forget_ray(self) -> None:
+        """Another Ray starts where one has ended."""
+        for descriptor in list(self._processes):
+            self._forget(descriptor)
+        self.lost = self.cluster_lost = None
+        self._ray_ends = False
 
     def _forget(self, descriptor: int) -> channel.RayProcess:
         self._poll.unregister(descriptor)
@@ -118,6 +128,8 @@ class Child:
             return
         code = exit_code(process.pid)
         self.lost = f"Ray's {process.kind} {ended_with(code)}"
+        if self._ray_ends:
+            return
         sentence, seconds = f"{self.lost}: {AGAIN}", LOSS_SECONDS
         if self._ray_starts:
             sentence = not_started(process.kind, code)

@@ -15,7 +15,7 @@ from enrich.ray.channel import RayEnding, limited, send
 from enrich.ray.endings import AGAIN
 from enrich.ray.initialize import stdout_closed
 from enrich.ray.limits import RayLimits
-from enrich.ray.own_ray import own_directory, start_ray
+from enrich.ray.own_ray import RayLost, own_directory, start_ray
 
 START_SECONDS = 180
 # Ray ends within two seconds; what has not ended by itself then is killed by the supervisor.
@@ -62,12 +62,13 @@ def ray_session(
 
 @contextlib.contextmanager
 def _ended() -> Iterator[None]:
-    """What the block starts is ended. Of a cluster that was joined, only this process takes its leave; one that is lost
-    would be waited for.
+    """What the block starts is ended. Of a cluster that was joined, only this process takes its leave.
+
+    One that is lost would be waited for, and a node that is lost would have Ray end this process before it says so.
     """
     try:
         yield
-    except cluster.ClusterGone:
+    except RayLost:
         send(RayEnding())
         raise
     except BaseException:

@@ -190,6 +190,30 @@ def test_a_process_of_ray_that_is_seen_to_end_behind_the_enrichment_is_named(sta
     assert err.startswith("error: Ray's raylet was ended by SIGKILL, and ended the enrichment: days that were")
 
 
+@pytest.mark.parametrize(
+    "end", ["node.kill()\ntime.sleep(1)\nsend(RayEnding())", "send(RayEnding())\nnode.kill()"], ids=["before", "then"]
+)
+def test_a_process_of_ray_that_ends_the_enrichment_which_is_ending_it_is_named(
+    start: Start, tmp_path: Path, end: str
+) -> None:
+    code, out, err = ended(start(f"{RAY}\n{end}\nos._exit(1)"), tmp_path)
+    assert (code, out) == (1, "")
+    assert err.startswith("error: Ray's raylet was ended by SIGKILL, and ended the enrichment: days that were")
+    assert (tmp_path / "daeda-ray-1/logs").exists()
+
+
+def test_of_a_ray_that_was_ended_nothing_is_told_of_the_next_one(start: Start, tmp_path: Path) -> None:
+    """As where one that did not start within its time is asked again."""
+    another = "node = subprocess.Popen([sys.executable, '-c', 'import sys, time; time.sleep(1); sys.exit(3)'])"
+    process = start(
+        f"{RAY}\nnode.kill()\ntime.sleep(1)\nsend(RayEnding())\n{another}\nsend(RayProcess('raylet', node.pid))"
+        "\nos._exit(1)"
+    )
+    code, _out, err = ended(process, tmp_path)
+    assert code == 1
+    assert err.startswith("error: Ray's raylet ended with code 3, and ended the enrichment: days that were published")
+
+
 def test_an_enrichment_that_its_lost_cluster_has_ended_is_told_so(start: Start, tmp_path: Path) -> None:
     process = start("send(ClusterLost('the head does not answer any more'))\nos._exit(1)")
     assert ended(process, tmp_path) == (1, "", "error: the head does not answer any more\n")
