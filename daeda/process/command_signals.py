@@ -17,13 +17,29 @@ from daeda.process.interrupts import Signalled, interrupt_in
 
 # How soon an exception that somebody has swallowed is raised again.
 _LOOK_SECONDS = 0.05
+# Where an exception leaves a lock locked for good: Python code between a lock that is taken and the block that gives it
+# back. So ThreadPoolExecutor.submit would leave its threads, and whoever joins them waits for ever.
+_HAND_OVER = frozenset(
+    function.__code__
+    for function in (
+        threading.Condition.__enter__,
+        threading.Condition.__exit__,
+        threading.Condition._acquire_restore,  # type: ignore[attr-defined]
+        threading.Condition._release_save,  # type: ignore[attr-defined]
+        threading.Semaphore.release,
+        threading.Semaphore.__exit__,
+    )
+)
+# How far above the code that is interrupted they are looked for, and how often a signal waits for them.
+_FRAMES, _MOST_WAITS = 4, 20
 
 
 class CommandSignals:
     """The signals of one command: while it is `at_work` they raise, before and behind that they are only noted.
 
     An exception that nobody holds any more, and that has not ended the command, was swallowed: by a library that goes
-    on, or by Python itself, which lets none out of `__del__` and out of callbacks. It is raised again.
+    on, or by Python itself, which lets none out of `__del__` and out of callbacks. It is raised again. So is one that
+    was not raised, because a lock was being taken or given back.
     """
 
     def __init__(self) -> None:
@@ -32,6 +48,8 @@ class CommandSignals:
         self.raised: str | None = None
         self._exception: weakref.ref[Signalled] | None = None
         self._sent_again = False
+        self._is_watched = False
+        self._waits = 0
         self._handlers: dict[int, Any] = {}
         self._hook = sys.unraisablehook
 
@@ -66,10 +84,15 @@ class CommandSignals:
             # can be started, an exception that is swallowed counts at the end of the command.
             with contextlib.suppress(RuntimeError):
                 _thread.start_new_thread(self._watch, (number,))
+                self._is_watched = True
         interrupts.interrupt_work()
         # Libraries catch every Exception here and there, and make others of them; fewer catch this one.
         exception = Signalled()
         self._exception = weakref.ref(exception)
+        if self._is_watched and self._waits < _MOST_WAITS and _hands_over(frame):
+            # As if it had been swallowed.
+            self._waits += 1
+            return
         try:
             raise exception
         finally:
@@ -91,3 +114,14 @@ class CommandSignals:
         """What Python tells of an exception that it lets out nowhere; of an interrupt nothing, for it comes again."""
         if not isinstance(interrupt_in(unraisable.exc_value), Signalled):
             self._hook(unraisable)
+
+
+def _hands_over(frame: FrameType | None) -> bool:
+    """Whether a lock is being taken or given back there."""
+    for _ in range(_FRAMES):
+        if frame is None:
+            return False
+        if frame.f_code in _HAND_OVER:
+            return True
+        frame = frame.f_back
+    return False

@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 import weakref
 from collections.abc import Callable, Sequence
@@ -154,6 +155,51 @@ def test_a_command_that_fails_without_a_signal_tells_its_error(capfd: pytest.Cap
 
     assert run_command(command, []) == 1
     assert capfd.readouterr().err == "error: day 2024-01-02: Query interrupted\n"
+
+
+@pytest.mark.parametrize("number", interrupts.SIGNALS, ids=lambda number: number.name)
+@pytest.mark.parametrize("when", ["taken", "given back"])
+def test_a_signal_waits_while_a_lock_is_handed_over(when: str, number: signal.Signals) -> None:
+    """Raised there, it would leave a lock of a pool locked, and the command would wait for its threads for ever."""
+    lock = threading.Lock()
+
+    class Interrupted:
+        """A lock in whose methods the signal comes."""
+
+        def __enter__(self) -> None:
+            lock.acquire()
+            if when == "taken":
+                be_sent(number)
+
+        def __exit__(self, *_: object) -> None:
+            if when == "given back":
+                be_sent(number)
+            lock.release()
+
+        acquire, release = lock.acquire, lock.release
+
+    def command(words: Sequence[str]) -> int:
+        with threading.Condition(Interrupted()):  # type: ignore[arg-type]
+            pass
+        work_on()
+        return 0
+
+    assert run_command(command, []) == 130
+    assert not lock.locked()
+
+
+def test_a_signal_does_not_wait_for_a_lock_that_nobody_gives_back() -> None:
+    lock = threading.Lock()
+
+    def command(words: Sequence[str]) -> int:
+        lock.acquire()
+        timer = threading.Timer(0.2, os.kill, (os.getpid(), signal.SIGINT))
+        timer.start()
+        with threading.Condition(lock):
+            pass
+        return 0
+
+    assert run_command(command, []) == 130
 
 
 def test_a_command_leaves_the_process_as_it_was() -> None:
