@@ -13,6 +13,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -76,6 +77,16 @@ class PartWriter:
 
     def write(self, path: Path, rows: PartRows) -> str | None:
         """Write a part; returns its digest where that is known. Raises DayError where rows are missing."""
+        with self._piece(rows):
+            return self._write(path, rows)
+
+    def _piece(self, rows: PartRows) -> AbstractContextManager[None]:
+        """The rows of a part in memory, where columns are spilled and slices may be written of them."""
+        if not self._may_slice(rows):
+            return nullcontext()
+        return self.session.resources.arrow_columns.piece(self.computed, rows.first, rows.last)
+
+    def _write(self, path: Path, rows: PartRows) -> str | None:
         slices = self._slices(rows)
         if self.kept is None:
             if len(slices) > 1:
@@ -92,17 +103,20 @@ class PartWriter:
                 f"part {rows.number}: its columns cannot be kept ({error}): build it whole with --no-extend"
             ) from error
 
+    def _may_slice(self, rows: PartRows) -> bool:
+        """Whether columns may be written side by side: of more groups of rows DuckDB writes several itself."""
+        return self.slices and 0 < len(rows) <= ROW_GROUP * (self.session.context.limits.threads - 1)
+
     def _slices(self, rows: PartRows) -> list[tuple[Column, ...]]:
         """The computed columns, cut where that pays: neighbours of about the same size together."""
         columns = self.computed.relation.columns
         held, threads = self.session.resources.arrow_columns, self.session.context.limits.threads
         if not columns:
             return []
-        if not self.slices or len(rows) > ROW_GROUP * (threads - 1) or not held.in_memory(self.computed):
+        if not self._may_slice(rows) or not held.in_memory(self.computed):
             return [columns]
         sizes = [
-            sum(map(held.size_of, self.computed.needed([column.name]))) * len(rows) // max(self.computed.rows, 1)
-            for column in columns
+            sum(held.size_of(name, len(rows)) for name in self.computed.needed([column.name])) for column in columns
         ]
         count = min(sum(sizes) // _LEAST_SLICE, threads * _SLICES_PER_THREAD)
         slices = _cut(columns, sizes, count) if count > 1 else [columns]

@@ -7,8 +7,9 @@ are. What does not fit in the limit is spilled to a file, and streamed from it.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Collection, Iterable
-from dataclasses import replace
+from collections.abc import Collection, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import duckdb
@@ -26,6 +27,18 @@ from daeda.sql.handle import ROW, ColumnTable, Materialised, column, quoted, sel
 _JOINED = "daeda_held"
 # A spilled file is written in pieces of this part of the limit: each costs a read of every block.
 _GATHERED = 8
+
+
+@dataclass(frozen=True)
+class _Piece:
+    """Rows of what stands side by side, from row `first` on."""
+
+    first: int
+    rows: pa.Table
+
+    def has(self, first: int, last: int) -> bool:
+        """Whether rows first .. last - 1 are among them."""
+        return self.first <= first and last <= self.first + len(self.rows)
 
 
 class ArrowColumns:
@@ -50,6 +63,7 @@ class ArrowColumns:
         # What stands side by side, and its rows.
         self._joined: dict[str, Held] | None = None
         self._rows = 0
+        self._piece: _Piece | None = None
         # What has come up while DuckDB has read a stream: of that it tells no more than the text.
         self.failures: list[Exception] = []
 
@@ -150,24 +164,63 @@ class ArrowColumns:
             self._show(self._connection, chosen, first, self._rows if last is None else last)
 
     def in_memory(self, given: Materialised) -> bool:
-        """Whether everything that a relation needs stands side by side in memory."""
+        """Whether everything that a relation needs stands side by side in memory, or what `piece` has read of it."""
         held = self._side_by_side(given)
-        return held is not None and all(isinstance(one, pa.ChunkedArray) for one in held.values())
+        return held is not None and (
+            self._piece is not None or all(isinstance(one, pa.ChunkedArray) for one in held.values())
+        )
 
     def streams(self, given: Materialised) -> bool:
         """Whether everything that a relation needs stands side by side, and some of it in files or in pieces."""
         held = self._side_by_side(given)
-        return held is not None and not all(map(_is_one_piece, held.values()))
+        return held is not None and self._piece is None and not all(map(_is_one_piece, held.values()))
+
+    @contextmanager
+    def piece(self, given: Materialised, first: int, last: int) -> Iterator[None]:
+        """While the block runs, have rows first .. last - 1 in memory, of which something is spilled, if they fit.
+
+        Several threads of DuckDB may read it then, each some columns; a stream has one reader.
+        """
+        held = self._side_by_side(given)
+        rows = None
+        if held is not None and any(isinstance(one, SpilledColumns) for one in held.values()):
+            rows = self._read_piece(held, first, last)
+        if rows is None:
+            yield
+            return
+        self._piece = _Piece(first, rows)
+        self.lend(rows.nbytes)
+        try:
+            yield
+        finally:
+            self._piece = None
+            self.lend(-rows.nbytes)
+
+    def _read_piece(self, held: dict[str, Held], first: int, last: int) -> pa.Table | None:
+        """Rows in one piece, or None where they do not fit: they are there twice while they are put together."""
+        room = self.room // 2
+        files = {one for one in held.values() if isinstance(one, SpilledColumns)}
+        arrays = [one for one in held.values() if isinstance(one, pa.ChunkedArray)]
+        if sum(one.nbytes for one in (*files, *arrays)) * (last - first) > room * self._rows:
+            return None
+        batches = []
+        for batch in RowStream(held, first, last, self.failures).batches():
+            batches.append(batch)
+            room -= batch.nbytes
+            if room < 0:
+                return None
+        rows = pa.Table.from_batches(batches).combine_chunks()
+        return rows if all(map(_is_one_piece, rows.columns)) else None
 
     def _side_by_side(self, given: Materialised) -> dict[str, Held] | None:
         """What stands side by side, where that is everything that a relation needs."""
         return self._joined if [each.name for each in given.tables] == [_JOINED] else None
 
-    def size_of(self, name: str) -> int:
-        """Bytes of a column that stands side by side in memory."""
-        held = (self._joined or {})[name]
+    def size_of(self, name: str, rows: int) -> int:
+        """About how many bytes so many rows take of a column that stands side by side in memory."""
+        held = self._piece.rows.column(name) if self._piece is not None else (self._joined or {})[name]
         assert isinstance(held, pa.ChunkedArray)
-        return int(held.nbytes)
+        return int(held.nbytes) * rows // max(len(held), 1)
 
     def show_beside(
         self, connection: duckdb.DuckDBPyConnection, names: Iterable[str], first: int, last: int
@@ -179,6 +232,11 @@ class ArrowColumns:
 
     def _show(self, connection: duckdb.DuckDBPyConnection, names: Iterable[str], first: int, last: int) -> None:
         assert self._joined is not None
+        if self._piece is not None and self._piece.has(first, last):
+            connection.register(
+                _JOINED, self._piece.rows.select(list(names)).slice(first - self._piece.first, last - first)
+            )
+            return
         columns = {name: self._joined[name] for name in names}
         whole = [held for held in columns.values() if _is_one_piece(held)]
         if len(whole) == len(columns):

@@ -53,12 +53,13 @@ class RowStream:
 
     def _told(self) -> Iterator[pa.RecordBatch]:
         try:
-            yield from self._batches()
+            yield from self.batches()
         except Exception as error:
             self.failures.append(error)
             raise
 
-    def _batches(self) -> Iterator[pa.RecordBatch]:
+    def batches(self) -> Iterator[pa.RecordBatch]:
+        """The rows."""
         schema, spilled = self.schema, self._spilled()
         readers = [held.reader(names) for held, names in spilled.items()]
         step = self._step(spilled)

@@ -44,6 +44,11 @@ class SpilledColumns:
             raise DayError(f"of {self.rows} rows none were computed")
 
     @property
+    def nbytes(self) -> int:
+        """Bytes of the rows in memory."""
+        return sum(self._file.nbytes.values())
+
+    @property
     def schema(self) -> pa.Schema:
         """The columns, without the number of the row."""
         assert self._file.schema is not None

@@ -16,6 +16,7 @@ import yaml
 
 from beam_pipeline.command import main
 from beam_pipeline.day import look_up, part_writer
+from beam_pipeline.day.part_writer import PartRows, PartWriter
 from beam_pipeline.history import reader
 from beam_pipeline.history.probes import ProbeStream
 from beam_pipeline.session.arrow_columns import ArrowColumns
@@ -82,9 +83,15 @@ def odd_pieces(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(ProbeStream, "__init__", lambda self, batches, rows, _limit: whole(self, batches, rows, 33_333))
 
 
+def no_memory_before_the_sink(patch: pytest.MonkeyPatch) -> None:
+    """Columns are spilled, and there is room for those of a part, which is written from memory."""
+    patch.setattr(ArrowColumns, "room", property(lambda held: 0 if held._joined is None else held.limit))
+
+
 @pytest.mark.parametrize(
     ("patched", "threads", "memory"),
-    [(no_memory, 1, "1GiB"), (no_memory, 3, "1GiB"), (some_memory, 2, "1GiB"), (odd_pieces, 3, "1GiB"),
+    [(no_memory, 1, "1GiB"), (no_memory, 3, "1GiB"), (no_memory_before_the_sink, 2, "1GiB"),
+     (no_memory_before_the_sink, 3, "1GiB"), (some_memory, 2, "1GiB"), (odd_pieces, 3, "1GiB"),
      (odd_pieces, 1, "300MiB")],
 )  # fmt: skip
 @pytest.mark.parametrize("windows", [True, False])
@@ -108,6 +115,33 @@ def test_the_bytes_depend_on_the_rows_alone(
         json.loads((day / "_manifest.json").read_text())["columns"] for day in (wanted, found)
     )
     assert found_columns == wanted_columns
+
+
+def test_a_part_that_fits_in_memory_is_written_from_there_by_several_threads(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    no_memory_before_the_sink(monkeypatch)
+    read, slices = ArrowColumns._read_piece, PartWriter._slices
+    pieces: list[Any] = []
+    written: list[int] = []
+
+    def noted_piece(self: ArrowColumns, *given: Any) -> Any:
+        pieces.append(read(self, *given))
+        return pieces[-1]
+
+    def noted_slices(self: PartWriter, rows: PartRows) -> Any:
+        written.append(len(slices(self, rows)))
+        return slices(self, rows)
+
+    monkeypatch.setattr(ArrowColumns, "_read_piece", noted_piece)
+    monkeypatch.setattr(PartWriter, "_slices", noted_slices)
+    build(data, tmp_path, True, 3, "1GiB")
+    assert [len(piece) for piece in pieces] == [PER_PART, PER_PART, 10_001]
+    assert min(written[:2]) > 1
+    pieces.clear()
+    monkeypatch.setattr(ArrowColumns, "room", property(lambda held: 0 if held._joined is None else 1 << 16))
+    build(data, tmp_path / "less", True, 3, "1GiB")
+    assert pieces == [None] * 3
 
 
 def test_an_extended_day_is_byte_for_byte_one_that_is_built_whole(data: Path, tmp_path: Path) -> None:
