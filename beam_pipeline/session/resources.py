@@ -13,6 +13,7 @@ import pyarrow as pa
 
 from beam_pipeline.session.arrow_columns import ArrowColumns
 from beam_pipeline.session.cursors import Cursors
+from beam_pipeline.session.spill_directory import SpillDirectory
 from beam_pipeline.workers.context import RunContext
 from beam_pipeline.workers.day_slots import DaySlots
 from beam_pipeline.workers.time_limits import begin_time_limit, end_time_limit, time_limit
@@ -40,9 +41,8 @@ class DayResources:
         # Not with its parents: the directory of a run that was taken for dead must not come back.
         self.work.mkdir()
         chosen = self.limits.temp_directory
-        self.spill = Path(chosen) / self.work.name if chosen else self.work / "spill"
-        if chosen:
-            Path(chosen).mkdir(parents=True, exist_ok=True)
+        self._own_spill = SpillDirectory(Path(chosen), self.work.name) if chosen else None
+        self.spill = self._own_spill.path if self._own_spill is not None else self.work / "spill"
         self.allowed = AllowedPaths.of(context.allowed_paths)
         self.settings: dict[str, Setting] = {
             "threads": self.limits.threads, "memory_limit": f"{self.limits.duckdb_bytes}B"
@@ -135,7 +135,8 @@ class DayResources:
         self.arrow_columns.drop()
         # Arrow's allocator keeps what this thread has freed, and other days have threads of their own.
         pa.default_memory_pool().release_unused()
-        shutil.rmtree(self.spill, ignore_errors=True)
+        if self._own_spill is not None:
+            self._own_spill.close()
         shutil.rmtree(self.work, ignore_errors=True)
 
 
