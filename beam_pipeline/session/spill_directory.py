@@ -38,7 +38,7 @@ class SpillDirectory:
 
     def close(self) -> None:
         """Remove the directory."""
-        shutil.rmtree(self.path, ignore_errors=True)
+        _remove(self.path)
         if self._lock is not None:
             os.close(self._lock)
             self._lock = None
@@ -53,6 +53,22 @@ def _remove_free(chosen: Path) -> None:
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 if not directory.is_symlink():
-                    shutil.rmtree(directory, ignore_errors=True)
+                    _remove(directory)
             finally:
                 os.close(lock)
+
+
+def _remove(directory: Path) -> None:
+    """Remove a directory, its lock last: without one, what is left of it would be nobody's to remove.
+
+    What cannot be removed now is left to the next day.
+    """
+    with contextlib.suppress(OSError):
+        for path in directory.iterdir():
+            if path.name == _LOCK:
+                continue
+            if path.is_dir() and not path.is_symlink():
+                shutil.rmtree(path)
+            else:
+                path.unlink()
+        shutil.rmtree(directory)

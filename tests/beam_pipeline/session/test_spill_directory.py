@@ -38,6 +38,27 @@ def test_what_a_killed_day_left_goes_and_a_day_at_work_stays(tmp_path: Path) -> 
     assert list((tmp_path / "disk").iterdir()) == []
 
 
+def test_a_removal_that_is_cut_off_is_gone_on_with(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    first = SpillDirectory(tmp_path, "dt=2024-01-01-first")
+    for number in range(20):
+        (first.path / f"columns-{number}.arrow").touch()
+    removed: list[str] = []
+    unlink = Path.unlink
+
+    def some(self: Path, missing_ok: bool = False) -> None:
+        if len(removed) == 10:
+            raise OSError(errno.EIO, "Input/output error")
+        removed.append(self.name)
+        unlink(self, missing_ok)
+
+    monkeypatch.setattr(Path, "unlink", some)
+    first.close()
+    monkeypatch.undo()
+    assert len(list(first.path.iterdir())) == 11
+    SpillDirectory(tmp_path, "dt=2024-01-02-next").close()
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_what_others_have_put_there_stays(tmp_path: Path) -> None:
     elsewhere = tmp_path / "elsewhere"
     elsewhere.mkdir()
