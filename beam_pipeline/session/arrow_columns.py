@@ -9,7 +9,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 import duckdb
@@ -27,18 +27,6 @@ from daeda.sql.handle import ROW, ColumnTable, Materialised, column, quoted, sel
 _JOINED = "daeda_held"
 # A spilled file is written in pieces of this part of the limit: each costs a read of every block.
 _GATHERED = 8
-
-
-@dataclass(frozen=True)
-class _Piece:
-    """Rows of what stands side by side, from row `first` on."""
-
-    first: int
-    rows: pa.Table
-
-    def has(self, first: int, last: int) -> bool:
-        """Whether rows first .. last - 1 are among them."""
-        return self.first <= first and last <= self.first + len(self.rows)
 
 
 class ArrowColumns:
@@ -60,10 +48,9 @@ class ArrowColumns:
         self._lent = 0
         self.nbytes = 0
         self._numbers = itertools.count()
-        # What stands side by side, and its rows.
+        # What stands side by side, its first row and the rows of the day.
         self._joined: dict[str, Held] | None = None
-        self._rows = 0
-        self._piece: _Piece | None = None
+        self._first = self._rows = 0
         # What has come up while DuckDB has read a stream: of that it tells no more than the text.
         self.failures: list[Exception] = []
 
@@ -164,22 +151,21 @@ class ArrowColumns:
             self._show(self._connection, chosen, first, self._rows if last is None else last)
 
     def in_memory(self, given: Materialised) -> bool:
-        """Whether everything that a relation needs stands side by side in memory, or what `piece` has read of it."""
+        """Whether everything that a relation needs stands side by side in memory."""
         held = self._side_by_side(given)
-        return held is not None and (
-            self._piece is not None or all(isinstance(one, pa.ChunkedArray) for one in held.values())
-        )
+        return held is not None and all(isinstance(one, pa.ChunkedArray) for one in held.values())
 
     def streams(self, given: Materialised) -> bool:
         """Whether everything that a relation needs stands side by side, and some of it in files or in pieces."""
         held = self._side_by_side(given)
-        return held is not None and self._piece is None and not all(map(_is_one_piece, held.values()))
+        return held is not None and not all(map(_is_one_piece, held.values()))
 
     @contextmanager
     def piece(self, given: Materialised, first: int, last: int) -> Iterator[None]:
-        """While the block runs, have rows first .. last - 1 in memory, of which something is spilled, if they fit.
+        """While the block runs, rows first .. last - 1 alone stand side by side, in memory, where columns are spilled
+        and those rows fit.
 
-        Several threads of DuckDB may read it then, each some columns; a stream has one reader.
+        Several threads of DuckDB may read them then, each some columns; a stream has one reader.
         """
         held = self._side_by_side(given)
         rows = None
@@ -188,12 +174,12 @@ class ArrowColumns:
         if rows is None:
             yield
             return
-        self._piece = _Piece(first, rows)
+        self._joined, self._first = dict(zip(rows.column_names, rows.columns, strict=True)), first
         self.lend(rows.nbytes)
         try:
             yield
         finally:
-            self._piece = None
+            self._joined, self._first = held, 0
             self.lend(-rows.nbytes)
 
     def _read_piece(self, held: dict[str, Held], first: int, last: int) -> pa.Table | None:
@@ -218,7 +204,7 @@ class ArrowColumns:
 
     def size_of(self, name: str, rows: int) -> int:
         """About how many bytes so many rows take of a column that stands side by side in memory."""
-        held = self._piece.rows.column(name) if self._piece is not None else (self._joined or {})[name]
+        held = (self._joined or {})[name]
         assert isinstance(held, pa.ChunkedArray)
         return int(held.nbytes) * rows // max(len(held), 1)
 
@@ -232,16 +218,11 @@ class ArrowColumns:
 
     def _show(self, connection: duckdb.DuckDBPyConnection, names: Iterable[str], first: int, last: int) -> None:
         assert self._joined is not None
-        if self._piece is not None and self._piece.has(first, last):
-            connection.register(
-                _JOINED, self._piece.rows.select(list(names)).slice(first - self._piece.first, last - first)
-            )
-            return
         columns = {name: self._joined[name] for name in names}
         whole = [held for held in columns.values() if _is_one_piece(held)]
         if len(whole) == len(columns):
             # DuckDB cuts it by vectors itself.
-            rows: pa.Table | RowStream = pa.table(whole, names=list(columns)).slice(first, last - first)
+            rows: pa.Table | RowStream = pa.table(whole, names=list(columns)).slice(first - self._first, last - first)
         else:
             rows = RowStream(columns, first, last, self.failures)
         connection.register(_JOINED, rows)
