@@ -1,4 +1,4 @@
-"""Rows are put in the order of entity and time by counting: the same as by comparing, whatever came first."""
+"""Rows are put in the order of entity and time: the same as by a stable sort, whatever came first."""
 
 from __future__ import annotations
 
@@ -8,12 +8,14 @@ import pytest
 from beam_pipeline.history.ordering import cuts, in_order, sorted_numbers, tied_rows
 
 
-@pytest.mark.parametrize("entities", [1, 3, 70_000, (1 << 33)])
+@pytest.mark.parametrize("entities", [1, 3, 70_000, 1 << 33, 1 << 60])
 @pytest.mark.parametrize("arrival", ["by time", "two files", "any"])
-def test_the_order_is_that_of_a_stable_sort(entities: int, arrival: str) -> None:
+@pytest.mark.parametrize("span", [50, 1 << 40, (1 << 57) - 1, 1 << 62, (1 << 63) - 1])
+def test_the_order_is_that_of_a_stable_sort(entities: int, arrival: str, span: int) -> None:
     generator = np.random.default_rng(entities)
     entity = generator.integers(0, entities, 500)
-    time = generator.integers(-50, 50, 500)
+    # Whatever the span: many rows share their time, and many more nearly do.
+    time = generator.choice(generator.integers(-span, span, 50), 500) + generator.integers(-1, 2, 500)
     if arrival == "by time":
         time.sort()
     elif arrival == "two files":
@@ -38,6 +40,22 @@ def test_rows_that_share_entity_and_time_are_tied() -> None:
     assert [len(set(ties.group[group])) for group in (slice(0, 2), slice(2, 4))] == [1, 1]
     assert ties.group[1] < ties.group[2]
     assert not len(tied_rows(np.array([0, 1]), np.array([1, 1])).positions)
+
+
+@pytest.mark.parametrize("rows", [0, 1, 2, 300])
+def test_groups_of_tied_rows_are_told_apart(rows: int) -> None:
+    generator = np.random.default_rng(rows)
+    entity, time = np.sort(generator.integers(0, 4, rows)), generator.integers(0, 40, rows)
+    time = time[np.lexsort((time, entity))]
+    ties = tied_rows(entity, time)
+    found: dict[int, list[int]] = {}
+    for position, group in zip(ties.positions.tolist(), ties.group.tolist(), strict=True):
+        found.setdefault(group, []).append(position)
+    alike: dict[tuple[int, int], list[int]] = {}
+    for position, pair in enumerate(zip(entity.tolist(), time.tolist(), strict=True)):
+        alike.setdefault(pair, []).append(position)
+    assert list(found.values()) == [positions for positions in alike.values() if len(positions) > 1]
+    assert list(found) == sorted(found)
 
 
 @pytest.mark.parametrize(
