@@ -14,8 +14,10 @@ from functools import partial
 import numpy as np
 import pyarrow as pa
 
+from beam_pipeline.day.at_once import Task, results_in_order
 from beam_pipeline.day.looking_ahead import label_columns, shifted
 from beam_pipeline.history.arrow_arrays import numbers
+from beam_pipeline.history.chunk import Chunk
 from beam_pipeline.history.ordering import ascends
 from beam_pipeline.history.probes import NOBODY, ProbeBatch, ProbeStream, probe_stream
 from beam_pipeline.history.reader import HistoryRequest, histories, room_for_history
@@ -111,18 +113,28 @@ def _half_life(aggregate: Aggregate, unit: TimeUnit) -> Fraction | None:
 
 
 def _results(work: _Work, probes: ProbeStream) -> Iterator[pa.Table]:
-    """Tables of row number and new columns; together they hold every row once.
+    """Tables of row number and new columns; together they hold every row once."""
+    return _told_of(work.request, results_in_order(_tasks(work, probes), work.request.session.resources.threads))
+
+
+def _tasks(work: _Work, probes: ProbeStream) -> Iterator[Task[pa.Table]]:
+    """The work on each batch of probes.
 
     A row whose entity has no history goes with the next chunk, or with the last one, as does a row without entity.
     """
     chunks = histories(work.request)
     chunk = next(chunks)
     for following in chunks:
-        for batch in probes.through(int(chunk.entity[-1])):
-            yield _aggregate(work, chunk, batch)
+        for batch in probes.through(int(chunk.history.entity[-1])):
+            yield _task(work, chunk, batch)
         chunk = following
     for batch in probes.through(NOBODY):
-        yield _aggregate(work, chunk, batch)
+        yield _task(work, chunk, batch)
+
+
+def _task(work: _Work, chunk: Chunk, batch: ProbeBatch) -> Task[pa.Table]:
+    compute = partial(work.compute, chunk.history, batch.probes)
+    return Task(chunk.share, partial(_table, work.request, batch, compute))
 
 
 def _results_of_sums(request: HistoryRequest, pieces: Sequence[Piece], probes: ProbeStream) -> Iterator[pa.Table]:
@@ -130,23 +142,26 @@ def _results_of_sums(request: HistoryRequest, pieces: Sequence[Piece], probes: P
     assert isinstance(request.operator, RollingAggregate)
     aggregates = _windowed(request.operator)
 
-    def compute(probes: Probes, where: str) -> list[pa.Array]:
-        return aggregate_pieces(pieces, probes, aggregates, where)
+    def tables() -> Iterator[pa.Table]:
+        for batch in probes.through(NOBODY):
+            compute = partial(aggregate_pieces, pieces, batch.probes, aggregates)
+            yield _table(request, batch, compute)
 
-    for batch in probes.through(NOBODY):
-        yield _table(request, batch, partial(compute, batch.probes))
-
-
-def _aggregate(work: _Work, history: History, batch: ProbeBatch) -> pa.Table:
-    return _table(work.request, batch, partial(work.compute, history, batch.probes))
+    return _told_of(request, tables())
 
 
 def _table(request: HistoryRequest, batch: ProbeBatch, compute: Callable[[str], list[pa.Array]]) -> pa.Table:
     """The rows of a batch, and what is computed of them; the text given to `compute` begins an error's message."""
     request.session.resources.check()
-    where = f"day {request.session.day}, operator '{request.operator.name}'"
+    columns = compute(f"day {request.session.day}, operator '{request.operator.name}'")
+    names = [stored_name(aggregate.name) for aggregate in request.operator.aggregates]
+    return pa.table([pa.array(batch.rows), *columns], names=[ROW, *names])
+
+
+def _told_of(request: HistoryRequest, results: Iterator[pa.Table]) -> Iterator[pa.Table]:
+    """The results; what overflows is told by the keys of its entity, which the connection of the day knows."""
     try:
-        columns = compute(where)
+        yield from results
     except SumOverflow as error:
         raise DayError(
             f"column '{error.aggregate}' of {request.entity_name(error.entity)}: the sum does not fit its type: "
@@ -154,8 +169,6 @@ def _table(request: HistoryRequest, batch: ProbeBatch, compute: Callable[[str], 
         ) from error
     except AgeOverflow as error:
         raise DayError(_told(request, error)) from error
-    names = [stored_name(aggregate.name) for aggregate in request.operator.aggregates]
-    return pa.table([pa.array(batch.rows), *columns], names=[ROW, *names])
 
 
 def _told(request: HistoryRequest, error: AgeOverflow) -> str:
@@ -183,17 +196,19 @@ def _kept(
         if room < 0:
             break
     else:
-        resources.arrow_columns.add(name, _in_row_order(pa.concat_tables(kept)))
+        resources.arrow_columns.add(name, _in_row_order(pa.concat_tables(kept), resources.threads))
         return ColumnTable(name, names, numbered=False)
     resources.need_all_memory()
     resources.arrow_columns.spill(name, rows, passed_on(kept, results))
     return ColumnTable(name, names, numbered=False)
 
 
-def _in_row_order(result: pa.Table) -> pa.Table:
+def _in_row_order(result: pa.Table, threads: int) -> pa.Table:
     rows = numbers(result.column(ROW))
     if ascends(rows):
         return result.remove_column(0)
     positions = np.empty(len(rows), dtype=np.int64)
     positions[rows] = np.arange(len(rows), dtype=np.int64)
-    return result.remove_column(0).take(pa.array(positions))
+    taken = pa.array(positions)
+    tasks = [Task(0, partial(column.take, taken)) for column in result.columns[1:]]
+    return pa.table(list(results_in_order(tasks, min(threads, len(tasks)))), names=result.column_names[1:])

@@ -16,6 +16,7 @@ import pyarrow.compute as pc
 
 from beam_pipeline.history import ordering
 from beam_pipeline.history.blocks_of_day import BlocksOfDay
+from beam_pipeline.history.chunk import Chunk
 from beam_pipeline.history.ordered_blocks import Block
 from beam_pipeline.history.partition_cache import PartitionCache
 from beam_pipeline.history.sorted_partitions import SortedPartitions, known_entities, numbers_of, scanned_alone
@@ -109,7 +110,7 @@ def shares_of_day(
 
 def history_of_blocks(
     session: DaySession, operator: WindowOperator, blocks: SharesOfDay | None, copies: int
-) -> Iterator[History] | None:
+) -> Iterator[Chunk] | None:
     """The chunks of the history, at least one; None where there are no blocks, or no memory for an entity.
 
     `copies` is the memory that the engine needs for a chunk, in copies of it.
@@ -121,7 +122,7 @@ def history_of_blocks(
     free = (session.resources.engine_bytes - 2 * nbytes) // copies
     fitting = free * max(rows, 1) // max(nbytes, 1)
     cuts = _cuts(shares, min(session.context.limits.rolling_chunk_rows, fitting), max(fitting, 1))
-    return None if cuts is None else _chunks(operator, shares, cuts)
+    return None if cuts is None else _chunks(operator, shares, cuts, max(fitting, 1))
 
 
 def _cuts(shares: Sequence[Share], rows: int, most: int) -> list[int] | None:
@@ -139,9 +140,10 @@ def _cuts(shares: Sequence[Share], rows: int, most: int) -> list[int] | None:
     return [*begins, int(each[-1]) + 1] if begins else [0, 0]
 
 
-def _chunks(operator: WindowOperator, shares: Sequence[Share], cuts: Sequence[int]) -> Iterator[History]:
+def _chunks(operator: WindowOperator, shares: Sequence[Share], cuts: Sequence[int], fitting: int) -> Iterator[Chunk]:
     for least, end in itertools.pairwise(cuts):
-        yield _Gathered([share.between(least, end) for share in shares]).history(operator)
+        history = _Gathered([share.between(least, end) for share in shares]).history(operator)
+        yield Chunk(history, len(history.entity) / fitting)
 
 
 class _Gathered:

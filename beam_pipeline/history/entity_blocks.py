@@ -94,7 +94,11 @@ class EntityBlocks:
         if 2 * nbytes >= engine_bytes or nbytes > MOST_BYTES:
             return False
         largest = int(self._counts[blocks.start * self._per_block : blocks.stop * self._per_block].max(initial=0))
-        return largest <= fitting_rows(rows, nbytes, engine_bytes, copies)
+        return largest <= fitting_rows(rows, nbytes, nbytes, engine_bytes, copies)
+
+    def nbytes(self, blocks: range) -> int:
+        """Bytes of the rows of these blocks."""
+        return self._size(blocks)[1]
 
     def _size(self, blocks: range) -> tuple[int, int]:
         """Rows and bytes of these blocks."""
@@ -112,7 +116,10 @@ class EntityBlocks:
             yield Share(first, Rows(columns, None, entity, self._size(blocks)[1]))
 
 
-def fitting_rows(rows: int, nbytes: int, engine_bytes: int, copies: int) -> int:
-    """How many of so many rows the engine may work on at once, beside all of them and their order; at least one."""
-    room = (engine_bytes - 2 * nbytes) // copies
+def fitting_rows(rows: int, nbytes: int, beside: int, engine_bytes: int, copies: int) -> int:
+    """How many of so many rows, of `nbytes` bytes, the engine may work on at once; at least one.
+
+    There are `beside` bytes of rows in memory, and their order takes as much again.
+    """
+    room = (engine_bytes - 2 * beside) // copies
     return max(1, room * max(rows, 1) // max(nbytes, 1))

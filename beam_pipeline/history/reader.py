@@ -20,6 +20,7 @@ import pyarrow.compute as pc
 from beam_pipeline.history import ordering
 from beam_pipeline.history.arrow_arrays import MOST_BYTES, combined, numbers
 from beam_pipeline.history.block_history import SharesOfDay, history_of_blocks, shares_of_day
+from beam_pipeline.history.chunk import Chunk
 from beam_pipeline.history.counting_partitions import counting_partitions
 from beam_pipeline.history.entity_blocks import EntityBlocks, Unfinished, fitting_rows
 from beam_pipeline.history.projected_partitions import projected
@@ -84,7 +85,7 @@ def room_for_history(resources: DayResources) -> int:
     return min(int(resources.engine_bytes * HISTORY_SHARE), MOST_BYTES)
 
 
-def histories(request: HistoryRequest) -> Iterator[History]:
+def histories(request: HistoryRequest) -> Iterator[Chunk]:
     """The chunks, at least one, which may be empty. Raises DayError when an entity alone is too large."""
     session, operator, entities = request.session, request.operator, request.entities
     room, scanned = room_for_history(session.resources), request.scanned
@@ -139,7 +140,10 @@ def _telling_key(resources: DayResources, operator: ProbingOperator, relation: R
 
 @dataclass(frozen=True)
 class _HistoryInMemory:
-    """A history in memory: `rows` are indices of its rows in `columns`, in order; `entity` and `time` are theirs."""
+    """A history in memory: `rows` are indices of its rows in `columns`, in order; `entity` and `time` are theirs.
+
+    `share` is that of a row in the memory for the engine's work.
+    """
 
     columns: Mapping[str, pa.Array]
     rows: Int64s
@@ -147,6 +151,7 @@ class _HistoryInMemory:
     time: Int64s
     known: Int64s | None
     cuts: list[int]
+    share: float
 
     @classmethod
     def put_in_order(cls, request: HistoryRequest, given: Rows) -> _HistoryInMemory | None:
@@ -162,26 +167,30 @@ class _HistoryInMemory:
         entity, time = ordering.sorted_numbers(given.entity), all_times[rows]
         ties = ordering.tied_rows(entity, time)
         put_ties_in_order(resources, operator, request.right.relation, given.columns, ties, rows)
-        fitting = fitting_rows(len(rows), given.nbytes, resources.engine_bytes, request.copies)
+        fitting = fitting_rows(len(rows), given.nbytes, given.nbytes, resources.engine_bytes, request.copies)
         cuts = ordering.cuts(entity, min(request.session.context.limits.rolling_chunk_rows, fitting))
         if max(np.diff(cuts), default=0) > fitting:
             return None
         columns = {name: combined(given.columns[name]) for name in statements.history_values(operator)}
         name = statements.known_name(operator)
         known = None if name is None else numbers(given.columns[name])[rows]
-        return cls(columns, rows, entity, time, known, cuts)
+        return cls(columns, rows, entity, time, known, cuts, 1 / fitting)
 
-    def chunks(self) -> Iterator[History]:
+    def chunks(self) -> Iterator[Chunk]:
         """Chunks of whole entities; one without rows where there are none."""
         for first, last in itertools.pairwise(self.cuts) if len(self.cuts) > 1 else [(0, 0)]:
             indices = pa.array(self.rows[first:last])
             columns = {name: pc.take(column, indices, boundscheck=False) for name, column in self.columns.items()}
             known = None if self.known is None else self.known[first:last]
-            yield History(self.entity[first:last], self.time[first:last], columns, known)
+            history = History(self.entity[first:last], self.time[first:last], columns, known)
+            yield Chunk(history, (last - first) * self.share)
 
 
-def _in_blocks(request: HistoryRequest, history: Unfinished, room: int) -> Iterator[History]:
-    """The chunks of a history that does not fit in memory."""
+def _in_blocks(request: HistoryRequest, history: Unfinished, room: int) -> Iterator[Chunk]:
+    """The chunks of a history that does not fit in memory.
+
+    While the engine works on some of them the next share is read and put in order, so each leaves room for the largest.
+    """
     resources, limits = request.session.resources, request.session.context.limits
     with resources.beside() as beside:
         [entities] = beside.execute(f"SELECT count(*) FROM {request.entities}").fetchone() or (0,)
@@ -189,17 +198,21 @@ def _in_blocks(request: HistoryRequest, history: Unfinished, room: int) -> Itera
     with EntityBlocks(resources.spill, entities, packed * UNPACKED * _PIECES // max(room, 1)) as blocks:
         blocks.fill(history, room // _PIECES, limits.threads)
         shares = blocks.shares(resources.engine_bytes, request.copies, limits.rolling_chunk_rows)
+        largest = max(map(blocks.nbytes, shares or ()), default=0)
         for share in blocks.read(shares or ()):
             in_memory = _HistoryInMemory.put_in_order(request, share.rows)
             assert in_memory is not None, "an entity fits where its block does"
-            for chunk in in_memory.chunks():
-                yield replace(chunk, entity=chunk.entity + share.first)
+            rows, nbytes = len(in_memory.rows), share.rows.nbytes
+            fitting = fitting_rows(rows, nbytes, largest, resources.engine_bytes, request.copies)
+            for chunk in replace(in_memory, share=1 / fitting).chunks():
+                of_day = replace(chunk.history, entity=chunk.history.entity + share.first)
+                yield replace(chunk, history=of_day)
     if shares is None:
         yield from _sorted_by_duckdb(request)
 
 
-def _sorted_by_duckdb(request: HistoryRequest) -> Iterator[History]:
-    """Cut the history, as DuckDB sorts it, into chunks of whole entities."""
+def _sorted_by_duckdb(request: HistoryRequest) -> Iterator[Chunk]:
+    """Cut the history, as DuckDB sorts it, into chunks of whole entities, of which there is one at a time."""
     resources = request.session.resources
     query = statements.rolling_history(request.operator, request.right, request.entities)
     reader = resources.connection.execute(query).to_arrow_reader(request.batch_rows)
@@ -216,14 +229,14 @@ def _sorted_by_duckdb(request: HistoryRequest) -> Iterator[History]:
         entity = numbers(table.column(ENTITY))
         cut = int(np.searchsorted(entity, entity[-1], side="left"))
         if cut:
-            yield _history(table.slice(0, cut))
+            yield Chunk(_history(table.slice(0, cut)), 1)
             yielded = True
             table = table.slice(cut)
         elif size >= limit_bytes:
             raise DayError(_too_large(request, int(entity[-1]), rows, size))
         pending = table.to_batches()
     if pending or not yielded:
-        yield _history(pa.Table.from_batches(pending, schema=reader.schema))
+        yield Chunk(_history(pa.Table.from_batches(pending, schema=reader.schema)), 1)
 
 
 def _too_large(request: HistoryRequest, entity: int, rows: int, size: int) -> str:

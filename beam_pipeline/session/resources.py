@@ -70,6 +70,11 @@ class DayResources:
         return self.limits.engine_bytes - self.arrow_columns.nbytes - lent
 
     @property
+    def threads(self) -> int:
+        """How many threads an operator may work with, beside those of the operators that run beside it."""
+        return max(1, self.limits.threads - sum(part.lent_bytes > 0 for part in self._parts))
+
+    @property
     def stopping(self) -> bool:
         """Whether the run is stopping."""
         return self._slots.cause is not None
@@ -162,6 +167,11 @@ class PartOfDay(DayResources):
     def engine_bytes(self) -> int:
         """Memory of the rolling engine, less what Arrow columns take of it."""
         return self.lent_bytes - self.arrow_columns.nbytes
+
+    @property
+    def threads(self) -> int:
+        """Its own."""
+        return 1
 
     def check(self) -> None:
         """Raise Stopped when the run is stopping, or nobody wants the result any more."""

@@ -75,6 +75,7 @@ class Case:
     chunk_rows: int = 1_000_000
     batch_rows: int = 122_880
     arrow_bytes: int = 1 << 28
+    threads: int = 2
 
 
 class Resources:
@@ -84,6 +85,7 @@ class Resources:
         self.connection = connection
         self.beside = Cursors(connection).beside
         self.limits = limits
+        self.threads = limits.threads
         self.spill = spill
         self.arrow_columns = ArrowColumns(connection, arrow_bytes, spill)
         self.made: list[str] = []
@@ -117,8 +119,9 @@ class Session:
         arrow_bytes: int,
         spill: Path,
         memory_bytes: int = 1 << 30,
+        threads: int = 1,
     ) -> None:
-        limits = DayLimits(memory_bytes, 1, "", rolling_chunk_rows=chunk_rows)
+        limits = DayLimits(memory_bytes, threads, "", rolling_chunk_rows=chunk_rows)
         self.context = SimpleNamespace(limits=limits)
         self.resources = Resources(connection, limits, arrow_bytes, spill)
         self.record = DayRecord()
@@ -180,7 +183,8 @@ def in_the_product(case: Case, directory: Path, connection: duckdb.DuckDBPyConne
         kept = Filter(name="filter", inputs=("right",), output="kept", predicate=case.where[0])
         right = filter_rows(kept, right, None)
     operator.derive((relation, right.relation))
-    session = Session(connection, case.chunk_rows, case.arrow_bytes, directory / f"spill_{number}", **limits)
+    spill = directory / f"spill_{number}"
+    session = Session(connection, case.chunk_rows, case.arrow_bytes, spill, threads=case.threads, **limits)
     try:
         with batches_of(case.batch_rows):
             made = product.run_rolling(session, operator, left, right)

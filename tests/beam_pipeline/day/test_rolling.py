@@ -119,6 +119,7 @@ def cases(draw: st.DrawFn) -> Case:
     return Case(
         keys, rest, draw(aggregates(rest)), left, right, left_time, right_time, created, where,
         chunk_rows=draw(st.sampled_from([1, 3, 1_000])), batch_rows=draw(st.sampled_from([1, 4, 1_000])),
+        threads=draw(st.sampled_from([1, 2, 5])),
         arrow_bytes=draw(st.sampled_from([0, 500, 1 << 28])),
     )  # fmt: skip
 
