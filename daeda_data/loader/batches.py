@@ -9,7 +9,7 @@ from collections.abc import Generator, Iterator
 from contextlib import closing
 from dataclasses import replace
 from types import TracebackType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from daeda_data.loader.batch import Batch, Piece, joined
 from daeda_data.loader.read_ahead import ReadAhead
@@ -77,6 +77,12 @@ class Batches(Iterator[Batch]):
     def close(self) -> None:
         """End the threads and close the files; `next` gives nothing any more."""
         self._ahead.close()
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError(
+            "an iterator of batches cannot be copied or pickled: `state()` says where it stands, and "
+            "`batches(..., resume=state)` goes on from there, in this process or another one"
+        )
 
     def __enter__(self) -> Batches:
         return self

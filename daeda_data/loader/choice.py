@@ -12,6 +12,7 @@ import pyarrow as pa
 
 from daeda.errors import UsageError, counted, cut, did_you_mean, shortened
 from daeda_data.arguments import names_of
+from daeda_data.loader.settings import MOST_TOGETHER
 from daeda_data.loader.values import is_text, is_value
 from daeda_data.loader.vocabulary import Vocabulary, Words
 
@@ -198,6 +199,8 @@ def _wrong_pads(columns: Sequence[Column], pads: Mapping[str, Width]) -> Iterabl
             yield f"pad: '{name}' is no list among the columns: {did_you_mean(name, lists)}"
         elif isinstance(pad.width, bool) or not isinstance(pad.width, int) or pad.width < 1:
             yield f"pad: '{name}' is {given!r}, and a width is a whole number from 1"
+        elif pad.width > MOST_TOGETHER:
+            yield f"pad: '{name}' is {pad.width:,} items wide: at most {MOST_TOGETHER:,} are in memory together"
         elif pad.keep not in (None, "first", "last"):
             yield f"pad: '{name}' keeps {pad.keep!r}: 'first' or 'last', or nothing, so that a longer list is an error"
 

@@ -6,8 +6,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 WINDOW_ROWS = 262_144
-# More rows than that cannot be told apart in the random numbers that order them.
-_MOST_TOGETHER = 1 << 31
+# More rows than that cannot be told apart in the random numbers that order them; no row has more items.
+MOST_TOGETHER = 1 << 31
 
 
 @dataclass(frozen=True)
@@ -30,8 +30,8 @@ class Settings:
         ):
             if not is_whole(value) or value < least:
                 yield f"{name} is {value!r}, and not a whole number from {least}"
-            elif name != "shuffle_seed" and value > _MOST_TOGETHER:
-                yield f"{name} is {value:,}: at most {_MOST_TOGETHER:,} rows are in memory together"
+            elif name != "shuffle_seed" and value > MOST_TOGETHER:
+                yield f"{name} is {value:,}: at most {MOST_TOGETHER:,} rows are in memory together"
         drop_last: object = self.drop_last
         if not isinstance(drop_last, bool):
             yield f"drop_last is {drop_last!r}, and neither True nor False"

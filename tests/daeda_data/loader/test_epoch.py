@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import copy
 import itertools
 import json
+import pickle
 import random
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import pytest
@@ -59,6 +61,14 @@ def test_the_rows_of_an_epoch_are_those_of_the_files(name: str, published: Mappi
             assert resumed(data, choice, own) == whole, own
             given += whole
         assert sorted(given) == keys(data), settings
+
+
+@pytest.mark.parametrize("twin", [copy.copy, copy.deepcopy, pickle.dumps])
+def test_an_open_iterator_has_no_twin(twin: Callable[[object], object], published: Mapping[str, TrainingData]) -> None:
+    with next(iter(published.values())).batches(4, columns=["row"]) as batches:
+        with pytest.raises(TypeError, match=r"`batches\(\.\.\., resume=state\)` goes on from there"):
+            twin(batches)
+        assert next(batches).rows
 
 
 def test_a_state_in_another_epoch_goes_on_in_that_epoch(published: Mapping[str, TrainingData]) -> None:

@@ -204,6 +204,8 @@ def test_what_is_no_vector_is_refused(lists: list[list[float | None]], told: str
         ({"columns": ["seen"], "pad": {"seen": 0}}, ["pad: 'seen' is 0, and a width is a whole number from 1"]),
         ({"columns": ["seen"], "pad": {"seen": Pad(2, "middle")}},  # type: ignore[arg-type]
          ["pad: 'seen' keeps 'middle': 'first' or 'last', or nothing, so that a longer list is an error"]),
+        ({"columns": ["seen"], "pad": {"seen": (10**12, "last")}},
+         ["pad: 'seen' is 1,000,000,000,000 items wide: at most 2,147,483,648 are in memory together"]),
         ({"columns": ["row"], "workers": (2, 2)},
          ["workers is (2, 2): the number of this worker, from 0, and how many there are, as in workers=(0, 4)"]),
         ({"columns": ["row"], "epoch": -1}, ["epoch is -1, and not a whole number from 0"]),
