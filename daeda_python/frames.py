@@ -22,10 +22,13 @@ def kind_of(frame: object) -> Kind:
     """Which library the frame is of; raises UsageError for what is none."""
     if isinstance(frame, pa.Table):
         return "arrow"
-    whose = type(frame).__module__.partition(".")[0]
-    if whose in ("pandas", "polars") and type(frame).__name__ == "DataFrame":
-        return "pandas" if whose == "pandas" else "polars"
-    advice = ": collect() it" if whose == "polars" and type(frame).__name__ == "LazyFrame" else ""
+    # Of a class of somebody's own that is made from one of theirs, too.
+    classes = {(one.__module__.partition(".")[0], one.__name__) for one in type(frame).__mro__}
+    if ("pandas", "DataFrame") in classes:
+        return "pandas"
+    if ("polars", "DataFrame") in classes:
+        return "polars"
+    advice = ": collect() it" if ("polars", "LazyFrame") in classes else ""
     raise UsageError(
         f"features are made of a pandas.DataFrame, a polars.DataFrame or a pyarrow.Table, and this is a "
         f"{type(frame).__module__}.{type(frame).__qualname__}{advice}"

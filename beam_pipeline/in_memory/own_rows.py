@@ -81,6 +81,8 @@ def _as_declared(column: pa.ChunkedArray, dtype: DType) -> pa.ChunkedArray:
     made = column.cast(wanted)
     if pa.types.is_date32(wanted) and pa.types.is_timestamp(column.type) and not made.cast(column.type).equals(column):
         raise pa.ArrowInvalid("a time within a day is no date")
+    if dtype.is_integer and _is_text(column.type):
+        _refuse_other_writing(column, made)
     if _may_round(column.type, wanted) and not _equal(made.cast(column.type), column):
         raise pa.ArrowInvalid("it would be rounded")
     return made
@@ -103,6 +105,17 @@ def _refuse_rounded(column: pa.ChunkedArray) -> None:
     largest = pc.max(pc.abs(column.cast(pa.float64()))).as_py()
     if largest is not None and 2**bits <= largest < float("inf"):
         raise pa.ArrowInvalid(f"a whole number from 2**{bits} on may have been rounded before")
+
+
+def _refuse_other_writing(texts: pa.ChunkedArray, numbers: pa.ChunkedArray) -> None:
+    """Raise for a text that another one is the number of as well: 007, or 0x7."""
+    other = texts.filter(pc.not_equal(numbers.cast(texts.type), texts))
+    if len(other):
+        raise pa.ArrowInvalid(f"{other[0].as_py()!r} is not how a whole number is written")
+
+
+def _is_text(kind: pa.DataType) -> bool:
+    return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind))
 
 
 def _may_round(given: pa.DataType, wanted: pa.DataType) -> bool:

@@ -286,6 +286,21 @@ def test_objects_of_one_kind_and_times_with_a_zone_are_taken_without_a_warning(r
     assert made["price"][0] == 3.5
 
 
+class OwnFrame(pd.DataFrame):  # type: ignore[misc]
+    """As geopandas and others have one."""
+
+    @property
+    def _constructor(self) -> type[OwnFrame]:
+        return OwnFrame
+
+
+def test_a_frame_of_ones_own_class_is_one_of_its_library(root: Path) -> None:
+    given = OwnFrame({"item_id": [10, 11], "event_timestamp": [moment("03 12:00")] * 2})
+    made = daeda.project(root).features(given, columns=["price"])
+    assert type(made) is OwnFrame
+    assert made["price"][0] == 3.5
+
+
 def test_an_integer_that_only_polars_has_is_refused(root: Path) -> None:
     given = pl.DataFrame(frame()).with_columns(pl.col("user_id").cast(pl.Int128))
     with pytest.raises(daeda.InputError, match=r"^column 'user_id' of the frame is of no one type of Arrow \("):
@@ -308,6 +323,9 @@ KEYS = {"int64": [1, 2], "string": ["1", "2"], "decimal(12, 2)": [Decimal("1.50"
         ("int64", pa.array([1.0, 2.0**24], pa.float32()), "a whole number from 2**24 on may have been rounded before"),
         ("int64", pa.array(np.array([1, 2048], np.float16)), "a whole number from 2**11 on may have been rounded"),
         ("int64", pa.array([1.0, 2.0**53 - 1]), None),
+        ("int64", pa.array(["1", None, "-12", "12"]), None),
+        ("int64", pa.array(["1", None, "007"]), "'007' is not how a whole number is written"),
+        ("int64", pa.array(["0x1"], pa.large_string()), "'0x1' is not how a whole number is written"),
         ("string", pa.array([1, 2]), None),
         ("string", pa.array([1.0, None, float("nan"), 1e15]), None),
         ("string", pa.array([1.5]), "was truncated"),
