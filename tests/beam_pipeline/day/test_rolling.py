@@ -261,6 +261,21 @@ def test_an_overflow_names_column_and_key(engine: str, tmp_path: Path, connectio
     )
 
 
+@pytest.mark.parametrize("threads", [1, 2, 5])
+@pytest.mark.parametrize("engine", ENGINES)
+def test_of_two_overflows_the_first_one_is_told(
+    engine: str, threads: int, tmp_path: Path, connection: duckdb.DuckDBPyConnection
+) -> None:
+    """The chunk of the first has many rows, and may well be done after that of the second."""
+    rows = {3: 20_000, 4: 2}
+    right = [{"k": k, "then": NOON - n, "v": 2**62} for k, count in rows.items() for n in range(1, count + 1)]
+    left = [{"k": k, "now": NOON} for k in range(1, 9)]
+    case = Case({"k": "int64"}, {"v": "int64"}, (aggregate("sum", "v"),), left, right, engine=engine,
+                chunk_rows=1, threads=threads)  # fmt: skip
+    with pytest.raises(DayError, match=r"^column 'sum_v_unbounded' of k 3: the sum does not fit its type: "):
+        in_the_product(case, tmp_path, connection)
+
+
 @pytest.mark.parametrize("engine", ENGINES)
 def test_an_entity_that_does_not_fit_is_named(
     engine: str, tmp_path: Path, connection: duckdb.DuckDBPyConnection
