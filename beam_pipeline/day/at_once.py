@@ -6,7 +6,8 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Generic, TypeVar
+from functools import partial
+from typing import Generic, NoReturn, TypeVar
 
 T = TypeVar("T")
 
@@ -24,7 +25,7 @@ def results_in_order(tasks: Iterable[Task[T]], threads: int) -> Iterator[T]:
 
     Those at work have shares of 1 together, or one is alone. The next one is asked for where there is room beside them:
     so behind one that takes all of the memory nothing is read before it has ended. Raises what the first of them that
-    fails has raised, when those at work have ended.
+    fails has raised, when those at work have ended; what the iterable raises comes behind all tasks before it.
     """
     if threads < 2:
         for task in tasks:
@@ -33,7 +34,7 @@ def results_in_order(tasks: Iterable[Task[T]], threads: int) -> Iterator[T]:
     at_work: deque[tuple[float, Future[T]]] = deque()
     with ThreadPoolExecutor(threads, "chunks") as pool:
         try:
-            for task in tasks:
+            for task in _and_what_ends_them(tasks):
                 while at_work and _shares(at_work) + task.share > 1:
                     yield at_work.popleft()[1].result()
                 at_work.append((task.share, pool.submit(task.run)))
@@ -43,6 +44,18 @@ def results_in_order(tasks: Iterable[Task[T]], threads: int) -> Iterator[T]:
                 yield at_work.popleft()[1].result()
         finally:
             pool.shutdown(cancel_futures=True)
+
+
+def _and_what_ends_them(tasks: Iterable[Task[T]]) -> Iterator[Task[T]]:
+    """The tasks, and one that raises what has ended them."""
+    try:
+        yield from tasks
+    except Exception as error:  # noqa: BLE001 - it is raised in its turn
+        yield Task(0, partial(_raise, error))
+
+
+def _raise(error: Exception) -> NoReturn:
+    raise error
 
 
 def _shares(at_work: Iterable[tuple[float, Future[T]]]) -> float:

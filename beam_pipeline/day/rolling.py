@@ -16,6 +16,7 @@ import pyarrow as pa
 
 from beam_pipeline.day.at_once import Task, results_in_order
 from beam_pipeline.day.looking_ahead import label_columns, shifted
+from beam_pipeline.day.task_share import share_of
 from beam_pipeline.history.arrow_arrays import numbers
 from beam_pipeline.history.chunk import Chunk
 from beam_pipeline.history.ordering import ascends
@@ -133,8 +134,10 @@ def _tasks(work: _Work, probes: ProbeStream) -> Iterator[Task[pa.Table]]:
 
 
 def _task(work: _Work, chunk: Chunk, batch: ProbeBatch) -> Task[pa.Table]:
+    request = work.request
     compute = partial(work.compute, chunk.history, batch.probes)
-    return Task(chunk.share, partial(_table, work.request, batch, compute))
+    share = share_of(chunk, batch.probes, request.operator.aggregates, request.session.resources.engine_bytes)
+    return Task(share, partial(_table, request, batch, compute))
 
 
 def _results_of_sums(request: HistoryRequest, pieces: Sequence[Piece], probes: ProbeStream) -> Iterator[pa.Table]:

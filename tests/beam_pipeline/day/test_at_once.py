@@ -85,3 +85,32 @@ def test_who_stops_early_waits_for_those_at_work() -> None:
     assert next(results) == 0
     results.close()  # type: ignore[attr-defined]
     assert not work._shares
+
+
+@pytest.mark.parametrize("threads", [1, 2, 8])
+def test_what_the_tasks_end_with_comes_behind_what_those_before_it_raise(threads: int) -> None:
+    def fails() -> int:
+        time.sleep(0.1)
+        raise ValueError("in a task")
+
+    def tasks() -> Iterator[Task[int]]:
+        yield Task(0.1, lambda: 1)
+        yield Task(0.1, fails)
+        raise OSError("in reading the next one")
+
+    results = results_in_order(tasks(), threads)
+    assert next(results) == 1
+    with pytest.raises(ValueError, match="in a task"):
+        next(results)
+
+
+@pytest.mark.parametrize("threads", [1, 2, 8])
+def test_what_the_tasks_end_with_is_raised(threads: int) -> None:
+    def tasks() -> Iterator[Task[int]]:
+        yield Task(0.1, lambda: 1)
+        raise OSError("in reading the next one")
+
+    results = results_in_order(tasks(), threads)
+    assert next(results) == 1
+    with pytest.raises(OSError, match="in reading the next one"):
+        next(results)
