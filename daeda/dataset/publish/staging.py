@@ -200,7 +200,8 @@ def refuse_unwritable(path: Path, what: str, choose: str) -> None:
 
 def _is_there(path: Path) -> bool:
     try:
-        return path.exists()
+        # A link to nothing is in the way of a directory.
+        return path.exists() or path.is_symlink()
     except PermissionError:
         # It lies in a directory that cannot be searched: that one is there, and cannot be written.
         return False

@@ -13,7 +13,7 @@ import pytest
 from daeda.dataset.layout import Layout, part_name, part_number, parts_in_order
 from daeda.dataset.manifest import ColumnStatistics, Fingerprint, Manifest, Part, read_manifest
 from daeda.dataset.publish.publish import prepare_day, publish_day
-from daeda.dataset.publish.staging import RunStaging, check_writable, open_staging, repair
+from daeda.dataset.publish.staging import RunStaging, check_spill, check_writable, open_staging, repair
 from daeda.errors import DayError, InputError
 from daeda.storage.regular import file_digest
 from daeda.storage.state import InputFile
@@ -180,6 +180,17 @@ def test_an_output_root_below_a_file_is_refused(tmp_path: Path) -> None:
     assert str(raised.value) == (
         f"output root {tmp_path}/file/output: {tmp_path}/file is not a directory: choose another --output-root"
     )
+
+
+def test_a_temp_directory_that_is_a_link_to_nothing_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "link").symlink_to(tmp_path / "gone")
+    for directory in (tmp_path / "link", tmp_path / "link" / "spill"):
+        with pytest.raises(InputError) as raised:
+            check_spill(directory)
+        assert str(raised.value) == (
+            f"temp_directory {directory}: {tmp_path}/link is not a directory: choose another one "
+            "(compute.duckdb_config)"
+        )
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="permissions do not bind root")
