@@ -32,8 +32,10 @@ _OPTIONS = f"COMPRESSION zstd, ROW_GROUP_SIZE {ROW_GROUP}"
 _LEAST_SLICE = 1 << 20
 # Slices of a thread: while one of them is read back by Python, others are written.
 _SLICES_PER_THREAD = 4
-# Of columns that are streamed from files so many groups are written by a statement, for each thread.
+# Of columns that are streamed from files so many groups are written by a statement, for each thread, and fewer where
+# they have more than a part of DuckDB's memory: it holds what it reads ahead, and what it packs of that, beside it.
 _GROUPS_PER_THREAD = 4
+_STREAMED_SHARE = 0.25
 
 
 @dataclass(frozen=True)
@@ -126,9 +128,13 @@ class PartWriter:
 
     def _write_whole(self, path: Path, rows: PartRows) -> str | None:
         """Write a part, some groups at a time where it is streamed: DuckDB reads far ahead, and holds what it read."""
-        step = ROW_GROUP * _GROUPS_PER_THREAD * self.session.context.limits.threads
-        held = self.session.resources.arrow_columns
-        if not self.slices or len(rows) <= step or not held.streams(self.computed):
+        held, limits = self.session.resources.arrow_columns, self.session.context.limits
+        if not self.slices or len(rows) <= ROW_GROUP or not held.streams(self.computed):
+            self._copy(path, rows)
+            return None
+        fitting = int(limits.duckdb_bytes * _STREAMED_SHARE) // (held.row_bytes * ROW_GROUP + 1)
+        step = ROW_GROUP * max(1, min(_GROUPS_PER_THREAD * limits.threads, fitting))
+        if len(rows) <= step:
             self._copy(path, rows)
             return None
         work = self.session.resources.work

@@ -7,7 +7,7 @@ are. What does not fit in the limit is spilled to a file, and streamed from it.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -185,9 +185,7 @@ class ArrowColumns:
     def _read_piece(self, held: dict[str, Held], first: int, last: int) -> pa.Table | None:
         """Rows in one piece, or None where they do not fit: they are there twice while they are put together."""
         room = self.room // 2
-        files = {one for one in held.values() if isinstance(one, SpilledColumns)}
-        arrays = [one for one in held.values() if isinstance(one, pa.ChunkedArray)]
-        if sum(one.nbytes for one in (*files, *arrays)) * (last - first) > room * self._rows:
+        if _nbytes(held) * (last - first) > room * self._rows:
             return None
         batches = []
         for batch in RowStream(held, first, last, self.failures).batches():
@@ -207,6 +205,11 @@ class ArrowColumns:
         held = (self._joined or {})[name]
         assert isinstance(held, pa.ChunkedArray)
         return int(held.nbytes) * rows // max(len(held), 1)
+
+    @property
+    def row_bytes(self) -> int:
+        """About how many bytes a row takes of what stands side by side, in memory and in files."""
+        return _nbytes(self._joined or {}) // max(self._rows, 1)
 
     def show_beside(
         self, connection: duckdb.DuckDBPyConnection, names: Iterable[str], first: int, last: int
@@ -232,6 +235,13 @@ class ArrowColumns:
         self._tables.clear()
         self._spilled.clear()
         self._joined = None
+
+
+def _nbytes(held: Mapping[str, Held]) -> int:
+    """Bytes of columns; those of a file are in it together."""
+    files = {one for one in held.values() if isinstance(one, SpilledColumns)}
+    arrays = [one for one in held.values() if isinstance(one, pa.ChunkedArray)]
+    return sum(one.nbytes for one in (*files, *arrays))
 
 
 def _is_one_piece(held: Held) -> bool:

@@ -145,6 +145,27 @@ def test_a_part_that_fits_in_memory_is_written_from_there_by_several_threads(
     assert pieces == [None] * 3
 
 
+@pytest.mark.parametrize(("share", "statements"), [(1e-9, [2, 2, 1]), (0.25, [1, 1, 1])])
+def test_of_wide_rows_fewer_groups_are_streamed_by_a_statement(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, share: float, statements: list[int]
+) -> None:
+    wanted = build(data, tmp_path / "wanted", True, 2, "2GiB")
+    monkeypatch.setattr(ArrowColumns, "SHARE", 1e-9)
+    monkeypatch.setattr(part_writer, "_STREAMED_SHARE", share)
+    copy, copied = PartWriter._copy, [0, 0, 0]
+
+    def counted(self: PartWriter, path: Path, rows: PartRows) -> None:
+        copied[rows.number] += 1
+        copy(self, path, rows)
+
+    monkeypatch.setattr(PartWriter, "_copy", counted)
+    found = build(data, tmp_path / "found", True, 2, "1GiB")
+    assert copied == statements
+    for number in range(3):
+        name = f"part-{number}-0.parquet"
+        assert (found / name).read_bytes() == (wanted / name).read_bytes(), name
+
+
 def test_an_extended_day_is_byte_for_byte_one_that_is_built_whole(data: Path, tmp_path: Path) -> None:
     whole = build(data, tmp_path / "whole", True, 2, "2GiB")
     build(data, tmp_path / "extended", False, 2, "2GiB")
