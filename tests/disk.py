@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import shutil
 import subprocess
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -33,6 +35,36 @@ def fill(disk: Path) -> Path:
             file.write(bytes(4096))
     assert not shutil.disk_usage(disk).free
     return ballast
+
+
+@contextlib.contextmanager
+def kept_full(disk: Path) -> Iterator[None]:
+    """Within the block all that is free on a disk is taken, and whatever others give back; behind it the disk is free.
+
+    Who works there removes files, and could write again where `fill` alone had been.
+    """
+    ballast, full, over = disk / "ballast", threading.Event(), threading.Event()
+
+    def take() -> None:
+        with ballast.open("wb", buffering=0) as file:
+            while not over.is_set():
+                try:
+                    file.write(bytes(4096))
+                except OSError as error:
+                    if error.errno != errno.ENOSPC:
+                        raise
+                    full.set()
+                    over.wait(0.005)
+
+    taking = threading.Thread(target=take, name="ballast")
+    taking.start()
+    try:
+        assert full.wait(60)
+        yield
+    finally:
+        over.set()
+        taking.join()
+        ballast.unlink()
 
 
 @contextlib.contextmanager

@@ -32,7 +32,7 @@ from tests.beam_pipeline.runners.slow_runs import (
 )
 from tests.beam_pipeline.runners.test_worker_pool import own_pool
 from tests.daeda.functions.project import FunctionProject
-from tests.disk import fill, small_disk
+from tests.disk import kept_full, small_disk
 from tests.engines.flink import RESTARTS, Cluster, cluster, job_server
 from tests.engines.meeting import Meeting
 from tests.engines.processes import wait_until
@@ -268,14 +268,13 @@ def test_a_full_disk_ends_the_run_and_the_job(
         skeleton = disk / "output" / "ranking"
         process = running(*restarting, *forms[form], project=project.write())
         wait_for(process, lambda: published(skeleton))
-        ballast = fill(disk)
-        stdout, stderr = process.communicate(timeout=300)
+        with kept_full(disk):
+            stdout, stderr = process.communicate(timeout=300)
         assert (process.returncode, stdout) == (1, ""), stderr
         assert re.fullmatch(r"error: day 2024-01-\d\d.*No space left on device.*", stderr.splitlines()[-1]), stderr
         assert "Traceback" not in stderr
         check_job_is_over(flink_log, time.monotonic())
         assert worker_processes(skeleton) == []
-        ballast.unlink()
         check_the_rest_is_built(project, skeleton)
 
 
