@@ -120,7 +120,7 @@ def check(rate: Rates, results: Results) -> list[tuple[str, float, float]]:
         ("*month*, 7 days", results["month"]["rows"]["per day"] * 8, results["month"]["rows"]["per day"],
          results["month"]["figures"]["daeda_7d seconds per day"]),
     ):  # fmt: skip
-        modelled = (rate.per_event * events + rate.per_row * rows) / _MILLION
+        modelled = rate.per_day + (rate.per_event * events + rate.per_row * rows) / _MILLION
         checks.append((name, modelled, measured))
     return checks
 
