@@ -109,7 +109,9 @@ def _refuse_rounded(column: pa.ChunkedArray) -> None:
 
 def _refuse_other_writing(texts: pa.ChunkedArray, numbers: pa.ChunkedArray) -> None:
     """Raise for a text that another one is the number of as well: 007, or 0x7."""
-    other = texts.filter(pc.not_equal(numbers.cast(texts.type), texts))
+    # Arrow does not filter a view of texts.
+    given = texts.cast(pa.large_string())
+    other = given.filter(pc.not_equal(numbers.cast(given.type), given))
     if len(other):
         raise pa.ArrowInvalid(f"{other[0].as_py()!r} is not how a whole number is written")
 

@@ -324,6 +324,7 @@ KEYS = {"int64": [1, 2], "string": ["1", "2"], "decimal(12, 2)": [Decimal("1.50"
         ("int64", pa.array(np.array([1, 2048], np.float16)), "a whole number from 2**11 on may have been rounded"),
         ("int64", pa.array([1.0, 2.0**53 - 1]), None),
         ("int64", pa.array(["1", None, "-12", "12"]), None),
+        ("int64", pa.array(["1", None, "12"], pa.string_view()), None),
         ("int64", pa.array(["1", None, "007"]), "'007' is not how a whole number is written"),
         ("int64", pa.array(["0x1"], pa.large_string()), "'0x1' is not how a whole number is written"),
         ("string", pa.array([1, 2]), None),
