@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import shutil
 import subprocess
 import threading
 from collections.abc import Callable, Iterator
@@ -27,21 +26,11 @@ def small_disk(directory: Path, size: int) -> Iterator[Path]:
         subprocess.run(["umount", "--lazy", str(directory)], check=True)
 
 
-def fill(disk: Path) -> Path:
-    """Take all that is free on a disk; the disk is free again when the file that is returned is removed."""
-    ballast = disk / "ballast"
-    with ballast.open("wb", buffering=0) as file, contextlib.suppress(OSError):
-        while True:
-            file.write(bytes(4096))
-    assert not shutil.disk_usage(disk).free
-    return ballast
-
-
 @contextlib.contextmanager
 def kept_full(disk: Path) -> Iterator[None]:
     """Within the block all that is free on a disk is taken, and whatever others give back; behind it the disk is free.
 
-    Who works there removes files, and could write again where `fill` alone had been.
+    Who works there removes files, and could write again if the disk was only filled once.
     """
     ballast, full, over = disk / "ballast", threading.Event(), threading.Event()
 

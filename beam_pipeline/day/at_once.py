@@ -32,18 +32,19 @@ def results_in_order(tasks: Iterable[Task[T]], threads: int) -> Iterator[T]:
             yield task.run()
         return
     at_work: deque[tuple[float, Future[T]]] = deque()
-    with ThreadPoolExecutor(threads, "chunks") as pool:
-        try:
-            for task in _and_what_ends_them(tasks):
-                while at_work and _shares(at_work) + task.share > 1:
-                    yield at_work.popleft()[1].result()
-                at_work.append((task.share, pool.submit(task.run)))
-                while at_work and (len(at_work) == threads or _shares(at_work) >= 1 or at_work[0][1].done()):
-                    yield at_work.popleft()[1].result()
-            while at_work:
+    pool = ThreadPoolExecutor(threads, "chunks")
+    try:
+        for task in _and_what_ends_them(tasks):
+            while at_work and _shares(at_work) + task.share > 1:
                 yield at_work.popleft()[1].result()
-        finally:
-            pool.shutdown(cancel_futures=True)
+            at_work.append((task.share, pool.submit(task.run)))
+            while at_work and (len(at_work) == threads or _shares(at_work) >= 1 or at_work[0][1].done()):
+                yield at_work.popleft()[1].result()
+        while at_work:
+            yield at_work.popleft()[1].result()
+    finally:
+        # It waits for those at work.
+        pool.shutdown(cancel_futures=True)
 
 
 def _and_what_ends_them(tasks: Iterable[Task[T]]) -> Iterator[Task[T]]:

@@ -128,12 +128,9 @@ class PartWriter:
 
     def _write_whole(self, path: Path, rows: PartRows) -> str | None:
         """Write a part, some groups at a time where it is streamed: DuckDB reads far ahead, and holds what it read."""
-        held, limits = self.session.resources.arrow_columns, self.session.context.limits
-        if not self.slices or len(rows) <= ROW_GROUP or not held.streams(self.computed):
-            self._copy(path, rows)
-            return None
-        fitting = int(limits.duckdb_bytes * _STREAMED_SHARE) // (held.row_bytes * ROW_GROUP + 1)
-        step = ROW_GROUP * max(1, min(_GROUPS_PER_THREAD * limits.threads, fitting))
+        held = self.session.resources.arrow_columns
+        streams = self.slices and len(rows) > ROW_GROUP and held.streams(self.computed)
+        step = self._rows_streamed() if streams else len(rows)
         if len(rows) <= step:
             self._copy(path, rows)
             return None
@@ -152,6 +149,12 @@ class PartWriter:
         finally:
             for file in paths:
                 file.unlink(missing_ok=True)
+
+    def _rows_streamed(self) -> int:
+        """How many rows of streamed columns one statement writes: whole groups."""
+        held, limits = self.session.resources.arrow_columns, self.session.context.limits
+        fitting = int(limits.duckdb_bytes * _STREAMED_SHARE) // (held.row_bytes * ROW_GROUP + 1)
+        return ROW_GROUP * max(1, min(_GROUPS_PER_THREAD * limits.threads, fitting))
 
     def _copy(self, path: Path, rows: PartRows) -> None:
         resources = self.session.resources

@@ -5,12 +5,12 @@ Lists are what counts: a million rows with 200 numbers each are 1.6 GB, however 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import numpy as np
 
 from beam_pipeline.history.chunk import Chunk
-from beam_pipeline.windows.contract import History, Int64s, Probes
+from beam_pipeline.windows.contract import History, Probes
 from daeda.operators.temporal import Aggregate, Label
 
 # A history takes half of the engine's memory at most, its order included; work on it has the rest.
@@ -23,25 +23,24 @@ _VALUE_BYTES, _COPIES = 8, 2
 
 def share_of(chunk: Chunk, probes: Probes, aggregates: Sequence[Aggregate | Label], engine_bytes: int) -> float:
     """The share of the work on these probes in the memory for such work. Results count as if all windows were open."""
-    found = _rows_found(chunk.history, probes) if any(one.max_length for one in aggregates) else None
+    values = _values_found(chunk.history, probes, {aggregate.max_length for aggregate in aggregates})
     nbytes = _PROBE_BYTES * len(probes.entity)
     for aggregate in aggregates:
-        values = len(probes.entity) if found is None else _values(aggregate, found)
-        nbytes += _COPIES * values * _bytes_of_value(aggregate, chunk.history)
+        nbytes += _COPIES * values[aggregate.max_length] * _bytes_of_value(aggregate, chunk.history)
     return chunk.share + nbytes / max(engine_bytes * _OF_ENGINE, 1)
 
 
-def _rows_found(history: History, probes: Probes) -> Int64s:
-    """How many rows the entity of each probe has in the history."""
-    begin = np.flatnonzero(np.diff(probes.entity, prepend=-1))
-    entity = probes.entity[begin]
-    rows = np.searchsorted(history.entity, entity, side="right") - np.searchsorted(history.entity, entity)
-    return np.repeat(rows, np.diff(begin, append=len(probes.entity)))
-
-
-def _values(aggregate: Aggregate | Label, found: Int64s) -> int:
-    """Values of all results of an aggregate, at most."""
-    return len(found) if aggregate.max_length is None else int(np.minimum(found, aggregate.max_length).sum())
+def _values_found(history: History, probes: Probes, lengths: Collection[int | None]) -> dict[int | None, int]:
+    """For each greatest length of a list, None for one value, how many values all probes find, at most."""
+    lists = [length for length in lengths if length is not None]
+    values: dict[int | None, int] = {None: len(probes.entity)}
+    if lists:
+        begin = np.flatnonzero(np.diff(probes.entity, prepend=-1))
+        count = np.diff(begin, append=len(probes.entity))
+        entity = probes.entity[begin]
+        rows = np.searchsorted(history.entity, entity, side="right") - np.searchsorted(history.entity, entity)
+        values |= {length: int((np.minimum(rows, length) * count).sum()) for length in lists}
+    return values
 
 
 def _bytes_of_value(aggregate: Aggregate | Label, history: History) -> int:

@@ -113,7 +113,7 @@ class EntityBlocks:
             first = blocks.start * self._per_block
             entity: Int64s = numbers(found.column(ENTITY)) - first
             columns = {name: found.column(name) for name in found.column_names if name != ENTITY}
-            yield Share(first, Rows(columns, None, entity, self._size(blocks)[1]))
+            yield Share(first, Rows(columns, None, entity, self.nbytes(blocks)))
 
 
 def fitting_rows(rows: int, nbytes: int, beside: int, engine_bytes: int, copies: int) -> int:

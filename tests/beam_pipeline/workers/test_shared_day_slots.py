@@ -30,7 +30,7 @@ from daeda.dataset.layout import Layout
 from daeda.dataset.publish.staging import open_staging
 from daeda.errors import DayError, Interrupted, Stopped, WorkerUnfit
 from tests.beam_pipeline.runners.conftest import REPOSITORY
-from tests.disk import fill, small_disk
+from tests.disk import kept_full, small_disk
 
 SLOTS = 2
 DAY = dt.date(2024, 1, 1)
@@ -238,11 +238,15 @@ def test_a_stop_that_cannot_be_written_is_one_here(run_dir: Path, monkeypatch: p
     ],
 )
 def test_a_stop_on_a_full_disk_is_heard_by_all(tmp_path: Path, cause: DayError, wanted: str) -> None:
-    with small_disk(tmp_path / "disk", 1 << 20) as disk, open_staging(Layout(disk / "service")) as staging:
+    with (
+        small_disk(tmp_path / "disk", 1 << 20) as disk,
+        contextlib.ExitStack() as full,
+        open_staging(Layout(disk / "service")) as staging,
+    ):
         here, there = SharedDaySlots(staging.directory, SLOTS).open(), SharedDaySlots(staging.directory, SLOTS)
         interrupted: list[bool] = []
         here.enter(DAY, "a day", lambda: interrupted.append(True))
-        fill(disk)
+        full.enter_context(kept_full(disk))
         there.stop(cause)
         there.stop(Interrupted("later"))
         wait_until(lambda: interrupted)
