@@ -12,7 +12,7 @@ import pyarrow as pa
 
 from daeda.errors import UsageError, counted, cut, did_you_mean, shortened
 from daeda_data.arguments import names_of
-from daeda_data.loader.settings import MOST_TOGETHER
+from daeda_data.loader.settings import MOST_TOGETHER, of_python
 from daeda_data.loader.values import is_text, is_value
 from daeda_data.loader.vocabulary import Vocabulary, Words
 
@@ -26,6 +26,9 @@ class Pad:
 
     width: int
     keep: Literal["first", "last"] | None = None
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "width", of_python(self.width))
 
 
 # How a width is given: `32`, `(32, "last")`, or as a Pad.

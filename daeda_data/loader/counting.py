@@ -15,7 +15,7 @@ from daeda_data.arguments import names_of, path_of
 from daeda_data.loader.choice import text_keys
 from daeda_data.loader.memory import Memory
 from daeda_data.loader.parts import PartReader, Parts
-from daeda_data.loader.settings import is_whole
+from daeda_data.loader.settings import is_whole, of_python
 from daeda_data.loader.vocabulary import Vocabulary, most_frequent
 
 Groups = Sequence[str | Sequence[str]]
@@ -29,6 +29,7 @@ def vocabulary_at(
     Raises InputError where the file is of other parts or columns: codes that a model has learnt are not given anew.
     """
     path = path_of("path", path)
+    at_least, at_most = of_python(at_least), of_python(at_most)
     groups = _checked(columns, parts.schema, at_least, at_most)
     if not Path(path).exists():
         made = count_words(parts, groups, at_least, at_most)
@@ -57,10 +58,10 @@ def count_words(
     reader = PartReader(parts, names, names, Memory(1), threads=True)
     try:
         for row_group in parts.row_groups:
-            table = reader.read(row_group)
+            read = reader.read(row_group)
             for group in groups:
                 for key in group:
-                    for texts in _texts(table.column(columns[key]), key.removeprefix(columns[key])[1:]):
+                    for texts in _texts(read[columns[key]], key.removeprefix(columns[key])[1:]):
                         _count(texts, counts[group])
     finally:
         reader.close()
@@ -93,8 +94,8 @@ def _checked(columns: Groups, schema: pa.Schema, at_least: int, at_most: int | N
     return groups
 
 
-def _texts(chunks: pa.ChunkedArray, field: str) -> Iterator[pa.Array]:
-    for array in chunks.chunks:
+def _texts(arrays: Sequence[pa.Array], field: str) -> Iterator[pa.Array]:
+    for array in arrays:
         items = array.flatten() if pa.types.is_list(array.type) or pa.types.is_large_list(array.type) else array
         if pa.types.is_struct(items.type):
             items = items.flatten()[items.type.get_field_index(field)]

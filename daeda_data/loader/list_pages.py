@@ -251,16 +251,14 @@ class _Reading:
         """The lists that levels tell of: a row has as many levels as it has items, or one."""
         rows, starts, firsts = self.rows, self.rows.starts, self.rows.firsts
         _expect(rows.count == self.chunk.rows and rows.count > 0 and starts[0] == 0)
-        ends = np.append(starts[1:], np.int32(rows.levels))
+        offsets = np.append(starts, np.int32(rows.levels))
         has_no_items = firsts != VALUE
-        without = np.count_nonzero(has_no_items)
         nulls = 0
-        if without:
-            _expect(bool((ends[has_no_items] - starts[has_no_items] == 1).all()))
-            ends -= np.cumsum(has_no_items, dtype=np.int32)
+        if has_no_items.any():
+            _expect(bool((np.diff(offsets)[has_no_items] == 1).all()))
+            offsets[1:] -= np.cumsum(has_no_items, dtype=np.int32)
             there = firsts != NULL
             nulls = rows.count - int(np.count_nonzero(there))
-        offsets = np.append(np.int32(0), ends)
         # So each level of a row that begins with a value is that of a value.
         _expect(int(offsets[-1]) == rows.values)
         kind = self.chunk.kind

@@ -14,7 +14,7 @@ from daeda_data.loader.memory import Memory
 from daeda_data.loader.order import Order, rows_of_worker
 from daeda_data.loader.parts import PartReader, Parts
 from daeda_data.loader.reading import Blocks, dimension_of
-from daeda_data.loader.settings import Settings, is_whole
+from daeda_data.loader.settings import Settings, is_whole, of_python
 from daeda_data.loader.state import State
 
 
@@ -44,6 +44,7 @@ class Loader:
     ) -> Batches:
         """The batches of a worker in an epoch, behind those that `resume` has had."""
         worker, count = _checked_workers(workers)
+        epoch = of_python(epoch)
         if not is_whole(epoch) or epoch < 0:
             raise UsageError(f"epoch is {epoch!r}, and not a whole number from 0")
         state = self._state(epoch, worker, count)
@@ -84,7 +85,7 @@ class Loader:
 
 
 def _checked_workers(workers: tuple[int, int]) -> tuple[int, int]:
-    given: Sequence[Any] = workers if isinstance(workers, tuple | list) else ()
+    given: Sequence[Any] = [*map(of_python, workers)] if isinstance(workers, tuple | list) else ()
     if len(given) != 2 or not all(map(is_whole, given)) or not 0 <= given[0] < given[1]:
         raise UsageError(
             f"workers is {workers!r}: the number of this worker, from 0, and how many there are, as in workers=(0, 4)"
@@ -102,7 +103,7 @@ def _dimension(parts: Parts, name: str) -> int:
         reader = PartReader(parts, [name], (), Memory(1), threads=False)
         try:
             for group in parts.row_groups:
-                yield dimension_of(reader.read(group).column(name))
+                yield dimension_of(reader.read(group)[name])
         finally:
             reader.close()
 

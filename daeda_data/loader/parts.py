@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
+from typing import TypeAlias
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -31,6 +32,9 @@ _MOST_OPEN = 16
 # Of lists of a row group that are read while pyarrow reads the others.
 _BESIDE_BYTES = 1 << 24
 
+
+# The columns of a row group; a column has several arrays where its texts are more than one can hold.
+Arrays: TypeAlias = Mapping[str, Sequence[pa.Array]]
 
 _ALIKE = "build the days again, or ask for days that are alike"
 
@@ -130,31 +134,34 @@ class _Opened:
     side_by_side: bool
     stack: ExitStack
 
-    def read(self, group: int, columns: Sequence[str], beside: Beside | None) -> pa.Table:
+    def read(self, group: int, columns: Sequence[str], beside: Beside | None) -> Arrays:
         """Columns of a row group: lists here, all others by pyarrow, with threads where there is something `beside`."""
         lists = [name for name in columns if name in self.lists]
         others = [name for name in columns if name not in self.lists]
         if beside is not None and self.side_by_side:
             result = beside.begin(lambda: self._by_pyarrow(group, others, threads=False))
             found = {name: self._list_column(group, name) for name in lists}
-            table = result()
+            read = result()
         else:
             found = {name: self._list_column(group, name) for name in lists}
-            table = self._by_pyarrow(group, others, threads=beside is not None)
+            read = self._by_pyarrow(group, others, threads=beside is not None)
         refused = [name for name, column in found.items() if column is None]
         for name in refused:
             # Its other row groups are not tried either.
             del self.lists[name]
-        if not self.lists and not refused:
-            return table
-        more = self._by_pyarrow(group, refused, threads=beside is not None)
-        tables = {name: one for one in (table, more) for name in one.schema.names}
-        arrays = [tables[name].column(name) if name in tables else found[name] for name in columns]
-        fields = [(tables[name].schema if name in tables else self.file.schema_arrow).field(name) for name in columns]
-        return pa.table(arrays, pa.schema(fields))
+        return {name: (column,) for name, column in found.items() if column is not None} | {
+            **read, **self._by_pyarrow(group, refused, threads=beside is not None)
+        }  # fmt: skip
 
-    def _by_pyarrow(self, group: int, columns: Sequence[str], *, threads: bool) -> pa.Table:
-        return self.file.read_row_group(group, columns=columns, use_threads=threads) if columns else pa.table({})
+    def _by_pyarrow(self, group: int, columns: Sequence[str], *, threads: bool) -> Arrays:
+        if not columns:
+            return {}
+        table = self.file.read_row_group(group, columns=columns, use_threads=threads)
+        # A row group is one batch as a rule, whose columns come with fewer objects than those of a table.
+        batches = table.to_batches()
+        if not batches:
+            return {}
+        return dict(zip(table.column_names, zip(*(batch.columns for batch in batches), strict=True), strict=True))
 
     def _list_column(self, group: int, name: str) -> pa.Array | None:
         machine = kernel()
@@ -185,18 +192,18 @@ class PartReader:
         self._memory = memory
         self._open: OrderedDict[int, _Opened] = OrderedDict()
 
-    def read(self, group: RowGroup) -> pa.Table:
+    def read(self, group: RowGroup) -> Arrays:
         """A row group. Raises ChangedMeanwhile when the file is not the one whose footer was read."""
         part = self._parts.files[group.part]
         try:
             with _refusals(part):
-                table = self._opened(group.part).read(group.number, self._columns, self._beside)
+                read = self._opened(group.part).read(group.number, self._columns, self._beside)
         finally:
             # What is wrong with a file that was written to meanwhile is that it was written to.
             _check_unchanged(part)
-        if table.num_rows != group.rows:
+        if any(sum(map(len, read.get(name, ()))) != group.rows for name in self._columns):
             raise InputError(f"{part.path} is not the file that was published: build the day again")
-        return table.select(self._columns)
+        return read
 
     def _opened(self, number: int) -> _Opened:
         if number in self._open:

@@ -16,7 +16,7 @@ from daeda_data.loader.batch import Columns, Piece
 from daeda_data.loader.choice import Choice, Column, Items, Value, Vector
 from daeda_data.loader.memory import Memory, memory_of_epoch
 from daeda_data.loader.order import Order, RowGroup, Segment, Window, permutation_of, windows
-from daeda_data.loader.parts import PartReader, Parts
+from daeda_data.loader.parts import Arrays, PartReader, Parts
 from daeda_data.loader.read_ahead import ReadAhead
 from daeda_data.loader.stored import Chunks, Flat, Indices, Ragged, Stored, Values, Vectors, in_order, joined
 from daeda_data.loader.values import fixed_width, validity_of, values_as_read, values_of
@@ -68,14 +68,14 @@ class Blocks:
         # Of a column no more is in memory at a time: where rows begin and end, in two windows.
         with memory_of_epoch(use, 4 * len(self._choice.columns)) as memory:
             try:
-                tables = self._tables(groups, memory)
-                with contextlib.closing(ReadAhead(tables, _ROW_GROUPS, "daeda-row-groups")) as ahead:
+                read = self._read(groups, memory)
+                with contextlib.closing(ReadAhead(read, _ROW_GROUPS, "daeda-row-groups")) as ahead:
                     for window, begin in windows(segments, order, given):
                         yield self._block(window, order, begin, ahead, memory)
             finally:
                 self._last = None
 
-    def _tables(self, groups: Sequence[RowGroup], memory: Memory) -> Generator[pa.Table]:
+    def _read(self, groups: Sequence[RowGroup], memory: Memory) -> Generator[Arrays]:
         reader = PartReader(self._parts, self._choice.names, self._choice.texts, memory, threads=self._threads)
         try:
             for group in groups:
@@ -83,13 +83,15 @@ class Blocks:
         finally:
             reader.close()
 
-    def _block(self, window: Window, settings: Order, begin: int, tables: Iterator[pa.Table], memory: Memory) -> Block:
+    def _block(self, window: Window, settings: Order, begin: int, read: Iterator[Arrays], memory: Memory) -> Block:
         # Before its rows are waited for.
         order = permutation_of(window, settings) if window.shuffled else None
         parts: list[list[Stored]] = [[] for _ in self._choice.columns]
         for segment in window.segments:
-            for found, stored in zip(parts, self._columns_of(segment.group, tables), strict=True):
-                found.append(stored.part(segment.first, segment.last))
+            for found, stored in zip(parts, self._columns_of(segment.group, read), strict=True):
+                # Most segments are a whole row group.
+                is_whole = segment.rows == segment.group.rows
+                found.append(stored if is_whole else stored.part(segment.first, segment.last))
         days = np.repeat(
             np.array([segment.group.day for segment in window.segments], "datetime64[D]"),
             [segment.rows for segment in window.segments],
@@ -105,29 +107,28 @@ class Blocks:
             columns.append(in_order(parts.pop(0), order, chunks, memory))
         return Block(tuple(columns), days.take(order), begin, memory)
 
-    def _columns_of(self, group: RowGroup, tables: Iterator[pa.Table]) -> tuple[Stored, ...]:
+    def _columns_of(self, group: RowGroup, read: Iterator[Arrays]) -> tuple[Stored, ...]:
         if self._last is None or self._last[0] != group:
             self._last = None
-            table = next(tables)
+            arrays = next(read)
             where = self._parts.files[group.part].path
             stored = tuple(
-                stored_of(table.column(column.name), column, self._dimensions.get(column.name, 0), where)
+                stored_of(arrays[column.name], column, self._dimensions.get(column.name, 0), where)
                 for column in self._choice.columns
             )
             self._last = (group, stored)
         return self._last[1]
 
 
-def stored_of(chunks: pa.ChunkedArray, column: Column, dimension: int, where: str) -> Stored:
+def stored_of(arrays: Sequence[pa.Array], column: Column, dimension: int, where: str) -> Stored:
     """A column of a row group, in memory that Arrow has read; raises InputError where it is not as it should be."""
-    # A row group is one chunk, unless its texts are more than one can hold.
-    array = chunks.chunk(0) if chunks.num_chunks == 1 else chunks.combine_chunks()
+    array = arrays[0] if len(arrays) == 1 else pa.chunked_array(arrays).combine_chunks()
     return _stored(array, column, dimension, where)
 
 
-def dimension_of(chunks: pa.ChunkedArray) -> int:
+def dimension_of(arrays: Sequence[pa.Array]) -> int:
     """How many elements the first vector of a column has; 0 where none has any."""
-    for array in chunks.chunks:
+    for array in arrays:
         _, _, lengths, _ = _lists(array)
         if lengths.any():
             return int(lengths[np.argmax(lengths > 0)])

@@ -23,19 +23,23 @@ Indices = npt.NDArray[np.int64]
 @cache
 def kernel() -> Code | None:
     """The code of this process; None where there cannot be any."""
-    signature = (NUMBER, NUMBER, NUMBER, NUMBER, *[ADDRESS] * 6)
+    signature = (NUMBER, NUMBER, NUMBER, NUMBER, NUMBER, *[ADDRESS] * 6)
     return compiled(_TEXT, {"rows": signature})
 
 
 @dataclass(frozen=True)
 class Sources:
-    """The chunks that rows are taken from: what is in each of them, `unit` bytes large, how many, and where."""
+    """The chunks that rows are taken from: what is in each of them, `unit` bytes large, how many, and where.
+
+    `addresses` are those of `sizes` and `bases`.
+    """
 
     chunks: tuple[Array, ...]
     kind: np.dtype[Any]
     unit: int
     sizes: Indices
     bases: Indices
+    addresses: tuple[int, int]
 
     @staticmethod
     def of(chunks: Sequence[Array]) -> Sources:
@@ -45,11 +49,12 @@ class Sources:
         assert all(chunk.shape[1:] == first.shape[1:] for chunk in chunks)
         sizes = np.array([len(chunk) for chunk in chunks], np.int64)
         bases = np.array([chunk.ctypes.data for chunk in chunks], np.int64)
-        return Sources(tuple(chunks), first.dtype, first.itemsize * prod(first.shape[1:]), sizes, bases)
+        unit = first.itemsize * prod(first.shape[1:])
+        return Sources(tuple(chunks), first.dtype, unit, sizes, bases, (sizes.ctypes.data, bases.ctypes.data))
 
 
 def copy_rows(
-    code: Code, sources: Sources, numbers: Array | None, starts: Indices, counts: Indices, out: Array
+    code: Code, sources: Sources, numbers: Indices | None, starts: Indices, counts: Indices, out: Array
 ) -> None:
     """Fill each row of a matrix with `counts` items of its chunk from `starts` on, and zeros behind them.
 
@@ -60,11 +65,11 @@ def copy_rows(
     assert len(starts) == len(counts) == len(out)
     if not out.size:
         return
-    own = np.zeros(len(out), np.int64) if numbers is None else numbers.astype(np.int64)
-    starts, counts = np.ascontiguousarray(starts), np.ascontiguousarray(counts)
-    if int(own.max(initial=0)) >= len(sources.sizes) or code.functions["rows"](
-        len(out), out.shape[1] * out.itemsize, sources.unit, own.ctypes.data, starts.ctypes.data,
-        counts.ctypes.data, sources.bases.ctypes.data, sources.sizes.ctypes.data, out.ctypes.data,
+    own = np.zeros(len(out), np.int64) if numbers is None else numbers
+    given = [np.ascontiguousarray(array, np.int64) for array in (own, starts, counts)]
+    if code.functions["rows"](
+        len(out), out.shape[1] * out.itemsize, sources.unit, len(sources.sizes),
+        *[array.ctypes.data for array in given], *sources.addresses, out.ctypes.data,
     ):  # fmt: skip
         raise IndexError("a row has items that its chunk does not have")
 
@@ -75,8 +80,8 @@ declare void @llvm.memcpy.p0.p0.i64(ptr, ptr, i64, i1)
 declare void @llvm.memset.p0.i64(ptr, i8, i64, i1)
 declare void @llvm.prefetch.p0(ptr, i32, i32, i32)
 
-define i64 @rows(i64 %count, i64 %width, i64 %unit, ptr noalias %numbers, ptr noalias %starts, ptr noalias %counts,
-                 ptr noalias %bases, ptr noalias %sizes, ptr noalias %out) {
+define i64 @rows(i64 %count, i64 %width, i64 %unit, i64 %chunks, ptr noalias %numbers, ptr noalias %starts,
+                 ptr noalias %counts, ptr noalias %sizes, ptr noalias %bases, ptr noalias %out) {
 entry:
   %final = sub i64 %count, 1
   %none = icmp sle i64 %count, 0
@@ -94,7 +99,9 @@ row:
   %is.over = icmp sgt i64 %later, %final
   %ahead = select i1 %is.over, i64 %final, i64 %later
   %ahead.number.at = getelementptr i64, ptr %numbers, i64 %ahead
-  %ahead.number = load i64, ptr %ahead.number.at
+  %ahead.given = load i64, ptr %ahead.number.at
+  %ahead.is.known = icmp ult i64 %ahead.given, %chunks
+  %ahead.number = select i1 %ahead.is.known, i64 %ahead.given, i64 0
   %ahead.base.at = getelementptr ptr, ptr %bases, i64 %ahead.number
   %ahead.base = load ptr, ptr %ahead.base.at
   %ahead.start.at = getelementptr i64, ptr %starts, i64 %ahead
@@ -109,7 +116,9 @@ row:
   call void @llvm.prefetch.p0(ptr %ahead.2, i32 0, i32 3, i32 1)
   call void @llvm.prefetch.p0(ptr %ahead.3, i32 0, i32 3, i32 1)
   %number.at = getelementptr i64, ptr %numbers, i64 %r
-  %number = load i64, ptr %number.at
+  %given = load i64, ptr %number.at
+  %is.known = icmp ult i64 %given, %chunks
+  %number = select i1 %is.known, i64 %given, i64 0
   %base.at = getelementptr ptr, ptr %bases, i64 %number
   %base = load ptr, ptr %base.at
   %chunk.at = getelementptr i64, ptr %sizes, i64 %number
@@ -125,7 +134,8 @@ row:
   %is.none = icmp eq i64 %items, 0
   %is.inside.more = and i1 %has.items, %is.late
   %is.inside = or i1 %is.inside.more, %is.none
-  %is.good = and i1 %fits, %is.inside
+  %is.one = and i1 %fits, %is.inside
+  %is.good = and i1 %is.one, %is.known
   br i1 %is.good, label %copy, label %bad
 copy:
   %begin = mul i64 %start, %unit

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
 
 WINDOW_ROWS = 262_144
 # More rows than that cannot be told apart in the random numbers that order them; no row has more items.
@@ -20,6 +23,10 @@ class Settings:
     drop_last: bool = False
     read_ahead: int = 2
 
+    def __post_init__(self) -> None:
+        for name in ("batch_rows", "shuffle_seed", "window_rows", "read_ahead"):
+            object.__setattr__(self, name, of_python(getattr(self, name)))
+
     def mistakes(self) -> Iterable[str]:
         """A sentence for each value that is none."""
         for name, value, least in (
@@ -35,6 +42,15 @@ class Settings:
         drop_last: object = self.drop_last
         if not isinstance(drop_last, bool):
             yield f"drop_last is {drop_last!r}, and neither True nor False"
+
+
+def of_python(value: Any) -> Any:
+    """A whole number of numpy, which JSON does not take, as one of Python; anything else as it is.
+
+    >>> of_python(np.int32(3))
+    3
+    """
+    return int(value) if isinstance(value, np.integer) else value
 
 
 def is_whole(value: object) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, fields
 from typing import Any, Literal
 
 from pydantic import TypeAdapter, ValidationError
@@ -35,7 +35,7 @@ class State:
 
     def as_json(self) -> dict[str, Any]:
         """What `json.dumps` takes, and `State.read` after `json.loads`."""
-        return {name: list(value) if isinstance(value, tuple) else value for name, value in asdict(self).items()}
+        return {name: _copied(getattr(self, name)) for name in _NAMES}
 
     @staticmethod
     def read(given: Mapping[str, Any]) -> State:
@@ -68,4 +68,9 @@ class State:
             raise InputError(f"resume: the epoch cannot go on, for rows would be lost or come twice: {'; '.join(told)}")
 
 
+def _copied(value: Any) -> Any:
+    return [_copied(each) for each in value] if isinstance(value, list | tuple) else value
+
+
+_NAMES = tuple(field.name for field in fields(State))
 _MODEL: TypeAdapter[State] = TypeAdapter(State)

@@ -62,7 +62,7 @@ def validity_of(array: pa.Array) -> Mask | None:
 def _bools(bits: pa.Buffer | None, array: pa.Array) -> Mask:
     """Bits of an array as bytes; pyarrow takes each by itself."""
     if bits is None:
-        # Of an array without any item there may be none.
+        # Of an array without any item, or any value, there may be none.
         return np.zeros(len(array), np.bool_)
     first, count = array.offset, len(array)
     flat = np.unpackbits(np.frombuffer(bits, np.uint8), axis=0, count=first + count, bitorder="little")
@@ -100,8 +100,7 @@ def _filled(array: pa.Array, words: Words | None) -> Array:
         return words.codes(array)
     types = pa.types
     if types.is_boolean(kind):
-        whole = pc.fill_null(array, False)
-        return _bools(whole.buffers()[1], whole)
+        return _bools(array.buffers()[1], array)
     if types.is_date32(kind):
         return fixed_width(array, np.dtype(np.int32)).astype("datetime64[D]")
     if types.is_timestamp(kind):

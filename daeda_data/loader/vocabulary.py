@@ -13,6 +13,7 @@ import uuid
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import repeat
 from pathlib import Path
 
 import numpy as np
@@ -49,11 +50,14 @@ class Words:
         array([3, 0, 1, 2], dtype=int32)
         """
         encoded = array if pa.types.is_dictionary(array.type) else array.dictionary_encode()
-        known = self._code_of
         # The place behind the last one is that of no text.
-        table = np.array([*(known.get(word, UNKNOWN) for word in encoded.dictionary.to_pylist()), NO_TEXT], np.int32)
-        places = encoded.indices.fill_null(len(table) - 1).to_numpy(zero_copy_only=False)
-        codes: npt.NDArray[np.int32] = table[places]
+        known = map(self._code_of.get, [*encoded.dictionary.to_pylist(), None], repeat(UNKNOWN))
+        table = np.fromiter(known, np.int32, len(encoded.dictionary) + 1)
+        places = encoded.indices
+        if places.null_count:
+            # Arrow takes a fifth of a millisecond to find that there is nothing to fill.
+            places = places.fill_null(len(table) - 1)
+        codes: npt.NDArray[np.int32] = table.take(places.to_numpy(zero_copy_only=False))
         return codes
 
     @cached_property

@@ -156,7 +156,8 @@ def test_what_comes_back_behind_the_epoch_is_offered_too() -> None:
         array.fill(2)
         del array
         kept = lazily_freed()
-    assert kept == before
+    # The system takes of it whenever it needs some, and none comes to it.
+    assert (kept or 0) - (before or 0) < 1 << 20
 
 
 @pytest.mark.parametrize("refused", ["large pages", "memory"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import json
 from pathlib import Path
 from typing import Any
 
@@ -129,6 +130,56 @@ def test_a_list_that_is_too_long_keeps_what_pad_says(
     assert batch.lengths["seen"][order].tolist() == [2, 1, 0]
     assert batch.present["seen"][order].tolist() == [True, True, False]
     assert batch.masks["seen"][order].tolist() == [[True, True], [True, False], [False, False]]
+
+
+@pytest.mark.parametrize("width", [1, 511, 512, 513, 600])
+@pytest.mark.parametrize("seed", [None, 0])
+def test_masks_of_any_width(width: int, seed: int | None, tmp_path: Path) -> None:
+    lengths = [0, 1, width - 1, width, 550, 0]
+    rows = [None if row == 5 else list(range(1, length + 1)) for row, length in enumerate(lengths)]
+    lists = pa.table({"row": range(6), "seen": pa.array(rows, pa.list_(pa.int64()))})
+    batches = list(by_hand(tmp_path, lists).batches(4, seed, pad={"seen": (width, "first")}))
+    assert sorted(row for batch in batches for row in batch["row"].tolist()) == list(range(6))
+    for batch in batches:
+        for number, row in enumerate(batch["row"].tolist()):
+            kept = (rows[row] or [])[:width]
+            padding = width - len(kept)
+            assert batch["seen"][number].tolist() == kept + [0] * padding
+            assert batch.masks["seen"][number].tolist() == [True] * len(kept) + [False] * padding
+            assert batch.lengths["seen"][number] == len(kept)
+
+
+@pytest.mark.parametrize("kind", [np.int64, np.uint8])
+def test_whole_numbers_of_numpy_are_whole_numbers(kind: type[np.integer[Any]], tmp_path: Path) -> None:
+    opened = publish(tmp_path, [[9, 2], [5]])
+
+    def found(whole: Any) -> list[Any]:
+        settings = {"columns": ["row", "seen"], "pad": {"seen": (whole(2), "last")}, "epoch": whole(1)}
+        more = {"workers": (whole(0), whole(2)), "window_rows": whole(8), "read_ahead": whole(1)}
+        words = opened.vocabulary(tmp_path / "words", ["category"], at_least=whole(1), at_most=whole(2))
+        batches = opened.batches(whole(3), whole(7), **settings, **more)
+        return [words.digest, *([batch["row"].tolist(), json.dumps(batch.state)] for batch in batches)]
+
+    assert found(kind) == found(int)
+
+
+def test_what_is_done_to_a_batch_is_done_to_no_other(tmp_path: Path) -> None:
+    opened = publish(tmp_path, [[9, 2], [5]])
+
+    def rows(*, spoil: bool) -> list[dict[str, Any]]:
+        found = []
+        columns = ["row", "time", "item", "liked", "seen", "visits", "vector"]
+        for batch in opened.batches(3, 0, columns=columns, window_rows=8, pad={"seen": 2, "visits": 1}):
+            found += rows_of_batch(batch)
+            if spoil:
+                for arrays in (batch.arrays, batch.masks, batch.lengths, batch.offsets, batch.present):
+                    for array in arrays.values():
+                        array.view(np.uint8).fill(0)
+                batch.days.view(np.int64).fill(0)
+                batch.state["columns"].clear()  # type: ignore[attr-defined]
+        return found
+
+    assert rows(spoil=True) == rows(spoil=False)
 
 
 def test_a_list_that_is_too_long_is_refused(tmp_path: Path) -> None:
