@@ -7,7 +7,7 @@ Then the result does not depend on where the chunks are cut. A sample of the fir
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -26,6 +26,7 @@ from daeda.process.interrupts import check_not_stopped
 from daeda.process.supervised import user_code
 from daeda.sql import statements
 from daeda.sql.handle import ColumnTable, Materialised, stored_name
+from daeda.sql.streamed import stream
 
 # Rows that are asked for twice. Doubles may differ by what another alignment does to vectorised arithmetic.
 _SAMPLE_ROWS = 256
@@ -58,12 +59,13 @@ def run_udf(session: DaySession, operator: ArrowUdfTransform, left: Materialised
     types = {name: left.relation.column(name).dtype.arrow() for name in operator.columns}
     work = _Work(session, operator, function, types)
     limit = session.context.limits.udf_chunk_rows
-    reader = session.resources.connection.execute(statements.function_input(operator, left)).to_arrow_reader(limit)
+    query = statements.function_input(operator, left)
+    given = stream(session.resources.connection, query, limit, session.resources.check)
     schema = pa.schema([(stored_name(operator.result), operator.dtype.arrow())])
     first = 0
     with table_writer(session.resources.beside(), operator.output) as append:
         append(schema.empty_table())
-        for chunk in _chunks(reader, limit):
+        for chunk in _chunks(given.batches, limit):
             session.resources.check()
             values = _call(work, chunk, first)
             if first == 0:
@@ -73,11 +75,11 @@ def run_udf(session: DaySession, operator: ArrowUdfTransform, left: Materialised
     return ColumnTable(operator.output, (operator.result,))
 
 
-def _chunks(reader: pa.RecordBatchReader, limit: int) -> Iterator[pa.Table]:
+def _chunks(batches: Iterable[pa.RecordBatch], limit: int) -> Iterator[pa.Table]:
     """Tables of exactly `limit` rows, but for the last one: the batches of DuckDB have any number of rows."""
     pending: list[pa.RecordBatch] = []
     rows = 0
-    for batch in reader:
+    for batch in batches:
         pending.append(batch)
         rows += batch.num_rows
         while rows >= limit:

@@ -32,6 +32,7 @@ from daeda.operators.relation import Relation
 from daeda.operators.temporal import PointInTimeJoin
 from daeda.sql.handle import ROW, ColumnTable, Deferred, Materialised, stored_name
 from daeda.sql.statements import ENTITY, TIME, known_name, unit_of
+from daeda.sql.streamed import stream
 
 # Bytes of a probe and of the row that it sees: three numbers as they are read, and about as many while it is searched.
 _PROBE_BYTES = 64
@@ -78,7 +79,7 @@ def run_search(
     room = min(free // _COPIES, MOST_BYTES)
     if room <= 0:
         return None
-    given = rows_of_duckdb(resources, operator, right, tables.entities, room, _BATCH_ROWS)
+    given = rows_of_duckdb(resources, operator, [right], tables.entities, room, _BATCH_ROWS)
     if isinstance(given, Unfinished):
         return None
     query = f"SELECT count(*) - count({TIME}), min({TIME}), max({TIME}) FROM {tables.probes}"
@@ -96,9 +97,9 @@ def run_search(
 
 def _probes(resources: DayResources, tables: ProbeTables, at_once: int) -> Iterator[tuple[Int64s, Probes]]:
     """The rows that have an entity, and their probes in order, about `at_once` at a time."""
-    reader = resources.connection.table(tables.probes).to_arrow_reader(min(at_once, _BATCH_ROWS) or 1)
+    found = stream(resources.connection, f"FROM {tables.probes}", min(at_once, _BATCH_ROWS) or 1, resources.check)
     pending: list[pa.RecordBatch] = []
-    for batch in itertools.chain(reader, (None,)):
+    for batch in itertools.chain(found.batches, (None,)):
         if batch is not None:
             pending.append(batch)
         if pending and (batch is None or sum(map(len, pending)) >= at_once):

@@ -20,21 +20,22 @@ from beam_pipeline.session.block_file import BlockFile, write_behind
 from beam_pipeline.session.pieces import gathered, passed_on, tables_of
 from beam_pipeline.windows.contract import Int64s
 from daeda.sql.statements import ENTITY
+from daeda.sql.streamed import Stream
 
 _LEAST_BLOCKS, _MOST_BLOCKS = 64, 2_048
 
 
 @dataclass(frozen=True)
 class Unfinished:
-    """Rows of a history that take more than there is room for: those that were read, and the reader of the others."""
+    """Rows of a history that take more than there is room for: those that were read, and the stream of the others."""
 
     batches: list[pa.RecordBatch]
-    reader: pa.RecordBatchReader
+    stream: Stream
 
     def pieces(self, nbytes: int) -> Iterator[pa.Table]:
         """All rows in tables of so many bytes, at least one; what was read is let go of."""
-        schema = self.reader.schema
-        return gathered(tables_of(passed_on(self.batches, self.reader), schema), nbytes)
+        stream = self.stream
+        return gathered(tables_of(passed_on(self.batches, stream.batches), stream.schema), nbytes)
 
 
 @dataclass(frozen=True)

@@ -19,6 +19,7 @@ from beam_pipeline.windows.contract import Int64s, Probes
 from daeda.sql import statements
 from daeda.sql.handle import ROW
 from daeda.sql.statements import ENTITY, TIME
+from daeda.sql.streamed import stream
 
 # Code of an entity behind all others, which nobody is: it stands for the rows with a NULL key.
 NOBODY = 2**63 - 1
@@ -101,10 +102,10 @@ def probe_stream(
 
 
 def _read(beside: duckdb.DuckDBPyConnection, tables: ProbeTables, rows: int, batch_rows: int) -> Iterator[ProbeBatch]:
-    for batch in beside.table(tables.probes).to_arrow_reader(batch_rows):
+    for batch in stream(beside, f"FROM {tables.probes}", batch_rows).batches:
         yield ProbeBatch(_int64s(batch, ROW), Probes(_int64s(batch, ENTITY), _int64s(batch, TIME)))
     if tables.rows < rows:
-        for batch in beside.execute(statements.without_probe(tables.probes, rows)).to_arrow_reader(batch_rows):
+        for batch in stream(beside, statements.without_probe(tables.probes, rows), batch_rows).batches:
             nobody = np.full(batch.num_rows, NOBODY, dtype=np.int64)
             yield ProbeBatch(_int64s(batch, ROW), Probes(nobody, np.zeros_like(nobody)))
 

@@ -23,8 +23,9 @@ from beam_pipeline.history.block_history import SharesOfDay, history_of_blocks, 
 from beam_pipeline.history.chunk import Chunk
 from beam_pipeline.history.counting_partitions import counting_partitions
 from beam_pipeline.history.entity_blocks import EntityBlocks, Unfinished, fitting_rows
-from beam_pipeline.history.projected_partitions import projected
+from beam_pipeline.history.projected_partitions import projected, projected_parts
 from beam_pipeline.history.sorted_partitions import Rows, rows_of_partitions
+from beam_pipeline.history.streams import stream_of
 from beam_pipeline.history.ties import put_ties_in_order
 from beam_pipeline.session.inputs import ScannedFiles
 from beam_pipeline.session.resources import DayResources
@@ -71,6 +72,17 @@ class HistoryRequest:
         room = room_for_history(self.session.resources)
         return shares_of_day(self.session, self.operator, self.right, self.entities, room, self.scanned)
 
+    @cached_property
+    def projected(self) -> Deferred:
+        """The history, read from projected files where that pays."""
+        return projected(self.session, self.right, self.scanned)
+
+    @cached_property
+    def parts(self) -> Sequence[Deferred]:
+        """The same by files, as many parts as are read at once: a thread each, and DuckDB's own beside them."""
+        threads = self.session.resources.threads
+        return projected_parts(self.session, self.right, self.scanned, threads // 2 + 1 if threads > 1 else 1)
+
     def entity_name(self, entity: int) -> str:
         """The keys of an entity, for messages. Ends the stream of the history: an error is on its way."""
         keys = self.operator.keys
@@ -95,8 +107,7 @@ def histories(request: HistoryRequest) -> Iterator[Chunk]:
         return
     rows = rows_of_partitions(session, operator, request.right, entities, room, scanned)
     if rows is None:
-        request = replace(request, right=projected(session, request.right, scanned))
-        read = rows_of_duckdb(session.resources, operator, request.right, entities, room, request.batch_rows)
+        read = rows_of_duckdb(session.resources, operator, request.parts, entities, room, request.batch_rows)
         if isinstance(read, Unfinished):
             session.resources.need_all_memory()
             yield from _in_blocks(request, read, room)
@@ -111,20 +122,25 @@ def histories(request: HistoryRequest) -> Iterator[Chunk]:
 
 
 def rows_of_duckdb(
-    resources: DayResources, operator: ProbingOperator, right: Deferred, entities: str, room: int, batch_rows: int
+    resources: DayResources,
+    operator: ProbingOperator,
+    parts: Sequence[Deferred],
+    entities: str,
+    room: int,
+    batch_rows: int,
 ) -> Rows | Unfinished:
-    """All rows of a history or a right side; Unfinished where they take more than `room`."""
-    telling = _telling_key(resources, operator, right.relation, entities)
-    query = unordered.unordered_history(operator, right, entities, telling)
-    reader = resources.connection.execute(query).to_arrow_reader(batch_rows)
+    """All rows of a history or a right side, its parts read at once; Unfinished where they take more than `room`."""
+    telling = _telling_key(resources, operator, parts[0].relation, entities)
+    queries = [unordered.unordered_history(operator, right, entities, telling) for right in parts]
+    stream = stream_of(resources, queries, batch_rows)
     batches: list[pa.RecordBatch] = []
     size = 0
-    for batch in reader:
+    for batch in stream.batches:
         size += batch.nbytes
         batches.append(batch)
         if size > room:
-            return Unfinished(batches, reader)
-    table = pa.Table.from_batches(batches, schema=reader.schema)
+            return Unfinished(batches, stream)
+    table = pa.Table.from_batches(batches, schema=stream.schema)
     columns = {name: table.column(name) for name in table.column_names if name != ENTITY}
     return Rows(columns, None, numbers(table.column(ENTITY)), size)
 
@@ -214,12 +230,12 @@ def _in_blocks(request: HistoryRequest, history: Unfinished, room: int) -> Itera
 def _sorted_by_duckdb(request: HistoryRequest) -> Iterator[Chunk]:
     """Cut the history, as DuckDB sorts it, into chunks of whole entities, of which there is one at a time."""
     resources = request.session.resources
-    query = statements.rolling_history(request.operator, request.right, request.entities)
-    reader = resources.connection.execute(query).to_arrow_reader(request.batch_rows)
+    query = statements.rolling_history(request.operator, request.projected, request.entities)
+    stream = stream_of(resources, [query], request.batch_rows)
     limit_bytes = resources.engine_bytes // request.copies
     pending: list[pa.RecordBatch] = []
     yielded = False
-    for batch in reader:
+    for batch in stream.batches:
         pending.append(batch)
         rows = sum(batch.num_rows for batch in pending)
         size = sum(batch.nbytes for batch in pending)
@@ -236,7 +252,7 @@ def _sorted_by_duckdb(request: HistoryRequest) -> Iterator[Chunk]:
             raise DayError(_too_large(request, int(entity[-1]), rows, size))
         pending = table.to_batches()
     if pending or not yielded:
-        yield Chunk(_history(pa.Table.from_batches(pending, schema=reader.schema)), 1)
+        yield Chunk(_history(pa.Table.from_batches(pending, schema=stream.schema)), 1)
 
 
 def _too_large(request: HistoryRequest, entity: int, rows: int, size: int) -> str:

@@ -23,6 +23,7 @@ from beam_pipeline.session.pieces import gathered, tables_of
 from beam_pipeline.session.row_stream import Held, RowStream
 from beam_pipeline.session.spilled_columns import SpilledColumns
 from daeda.sql.handle import ROW, ColumnTable, Materialised, column, quoted, selected, table
+from daeda.sql.streamed import stream
 
 _JOINED = "daeda_held"
 # A spilled file is written in pieces of this part of the limit: each costs a read of every block.
@@ -118,8 +119,8 @@ class ArrowColumns:
         if not names:
             return {}
         query = f"SELECT rowid AS {quoted(ROW)}, {', '.join(map(quoted, names))} FROM {quoted(stored.name)}"
-        reader = self._connection.execute(query).to_arrow_reader()
-        return dict.fromkeys(names, self._in_file(rows, tables_of(reader, reader.schema)))
+        found = stream(self._connection, query)
+        return dict.fromkeys(names, self._in_file(rows, tables_of(found.batches, found.schema)))
 
     def _read(self, tables: tuple[ColumnTable, ...], needed: set[str]) -> dict[str, pa.ChunkedArray] | None:
         """The needed columns of tables, or None where there is no room for them."""
@@ -130,14 +131,14 @@ class ArrowColumns:
             if not names:
                 continue
             query = selected(*map(column, names)).from_(table(stored.name), copy=False).sql("duckdb")
-            reader = self._connection.execute(query).to_arrow_reader()
+            found = stream(self._connection, query)
             batches: list[pa.RecordBatch] = []
-            for batch in reader:
+            for batch in found.batches:
                 batches.append(batch)
                 room -= batch.nbytes
                 if room < 0:
                     return None
-            whole = pa.Table.from_batches(batches, schema=reader.schema)
+            whole = pa.Table.from_batches(batches, schema=found.schema)
             columns |= {name: whole.column(name) for name in names}
         return columns
 

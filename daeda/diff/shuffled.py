@@ -24,6 +24,7 @@ from daeda.diff.tally import EXAMPLES, Comparison, RowTally, Tally, key_of
 from daeda.diff.values import Tolerance, is_list
 from daeda.sql.files import as_pattern
 from daeda.sql.locked import AllowedPaths, Setting, connect
+from daeda.sql.streamed import stream
 
 _BATCH = 16_384
 _SIDES = ("here", "there")
@@ -186,11 +187,11 @@ class _Rows:
         theirs = [f"t{number}" for number in range(len(self._pairing.values))]
         named = [f"h.c{number} AS {name}" for number, name in enumerate(ours)]
         named += [f"t.c{number} AS {name}" for number, name in enumerate(theirs)]
-        reader = self._connection.execute(
+        query = (
             f"SELECT p.here AS position, {', '.join(named)} FROM (SELECT here, there FROM pairs WHERE NOT alike) p "
             f"JOIN ({here}) h ON h.position = p.here JOIN ({there}) t ON t.position = p.there"
-        ).to_arrow_reader(_BATCH)
-        for batch in reader:
+        )
+        for batch in stream(self._connection, query, _BATCH).batches:
             table = pa.Table.from_batches([batch])
             one = table.select(ours).rename_columns(list(self._pairing.columns))
             other = table.select(theirs).rename_columns(list(self._pairing.values.values()))

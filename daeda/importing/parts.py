@@ -20,6 +20,7 @@ import pyarrow.parquet as pq
 from daeda.importing.ledger import day_key
 from daeda.importing.staging import Staged, Tell, write_whole
 from daeda.sql.files import file_list
+from daeda.sql.streamed import stream
 from daeda.storage.regular import file_digest
 
 # Rows that are sorted at once, unless one day has more.
@@ -113,7 +114,7 @@ def _written(
     schema = staged.schema()
     writer: _Writer | None = None
     at: int | None = None
-    for batch in connection.execute(query).to_arrow_reader(_BATCH):
+    for batch in stream(connection, query, _BATCH).batches:
         table = pa.table(batch)
         for number, rows in _by_day(table):
             if writer is None or number != at:

@@ -81,6 +81,25 @@ def test_the_first_row_is_told(change: Callable[[TinyProject], None], told: str,
     assert not list((tmp_path / "output").rglob("*.parquet"))
 
 
+def test_a_row_behind_others_of_a_stream_is_told(tmp_path: Path) -> None:
+    """Arrow has one class of its own for errors in later batches."""
+    made = TinyProject(tmp_path).without("item_vector", "recent_items")
+    made.views["events"]["fields"] += fields(code="string")
+    _history(made)
+    made.data["events"] = [
+        (row % 10, 10, moment(f"02 {row // 20_000:02}:00"), 1.0, "x" if row == 249_999 else "1")
+        for row in range(250_000)
+    ]
+    made.runtime["compute"] = {"duckdb_config": {"threads": 1, "memory_limit": "1GiB"}}
+    made.write().write_data()
+    with pytest.raises(DayError) as caught:
+        build(made, days=[DAY])
+    assert str(caught.value).endswith(
+        "filter 'filter_events_by_user_2': its condition 'CAST(code AS BIGINT) > 0' fails at the row with user_id 9, "
+        "code x: Conversion Error: Could not convert string 'x' to INT64 when casting from source column code" + ADVICE
+    )
+
+
 def test_an_integer_is_widened_to_the_declared_one(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     made = TinyProject(tmp_path).without("item_vector")
     for name, dtype, text in (

@@ -11,6 +11,7 @@ import pytest
 from beam_pipeline.history import entity_blocks
 from beam_pipeline.history.entity_blocks import EntityBlocks, Unfinished
 from daeda.sql.statements import ENTITY, TIME
+from daeda.sql.streamed import Stream
 
 ENTITIES = 6_400
 ROW_BYTES = 1_000
@@ -21,7 +22,8 @@ def shares(directory: Path, entity: list[int], engine_bytes: int, chunk_rows: in
     """Those of a history with these entities, in blocks of a hundred; each row has ROW_BYTES and a little more."""
     rows = pa.table({ENTITY: entity, TIME: [0] * len(entity), "text": ["x" * ROW_BYTES] * len(entity)})
     with EntityBlocks(directory, ENTITIES, 64) as blocks:
-        blocks.fill(Unfinished([], rows.to_reader(1_000)), 1 << 20, 1)
+        reader = rows.to_reader(1_000)
+        blocks.fill(Unfinished([], Stream(reader.schema, iter(reader))), 1 << 20, 1)
         taken = blocks.shares(engine_bytes, 3, chunk_rows)
         if taken is not None:
             found = [share.rows.entity + share.first for share in blocks.read(taken)]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from daeda.dtypes import DType
 from daeda.operators.operator import Instant
 from daeda.operators.relational import Scan, ScanColumn
 from daeda.sql.scan import narrowing
+from daeda.sql.streamed import Stream
 from tests.projects import TinyProject, moment, write_parquet
 
 DAYS = 5
@@ -111,6 +113,26 @@ def test_the_bytes_are_those_of_the_sources(
     monkeypatch.setattr(partition_cache, "_LEAST_READERS", 1_000)
     assert build(given, tmp_path / "sources") == built
     assert made == []
+
+
+@pytest.mark.parametrize("share", [reader.HISTORY_SHARE, 0.0], ids=["in memory", "in blocks"])
+@pytest.mark.parametrize("readers", [1, 1_000], ids=["projected", "sources"])
+def test_files_that_are_read_at_once_give_the_same_bytes(
+    readers: int, share: float, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, sources: dict[str, bytes]
+) -> None:
+    at_once: list[int] = []
+    stream_of = reader.stream_of
+
+    def seen(resources: DayResources, queries: Sequence[str], batch_rows: int) -> Stream:
+        at_once.append(len(queries))
+        return stream_of(resources, queries, batch_rows)
+
+    monkeypatch.setattr(projected_partitions, "_LEAST_OF_A_PART", 1)
+    monkeypatch.setattr(partition_cache, "_LEAST_READERS", readers)
+    monkeypatch.setattr(reader, "HISTORY_SHARE", share)
+    monkeypatch.setattr(reader, "stream_of", seen)
+    assert build(project(tmp_path / "project"), tmp_path / "output") == sources
+    assert max(at_once) == 2
 
 
 def test_the_first_writer_wins(
