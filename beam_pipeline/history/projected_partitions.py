@@ -43,7 +43,7 @@ def projected_parts(
     """
     all_scanned = tuple(all_scanned)
     alone = next((scanned for scanned in all_scanned if only_scan(given, scanned.scan.name)), None)
-    if alone is None or told_by_file(given, alone.scan, ()) is None:
+    if alone is None or not alone.needed or told_by_file(given, alone.scan, ()) is None:
         return (projected(session, given, all_scanned),)
     sizes = [file.size for file in alone.needed.values()]
     parts = min(most, sum(sizes) // _LEAST_OF_A_PART)

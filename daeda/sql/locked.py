@@ -113,8 +113,9 @@ def reach_object_storage(connection: duckdb.DuckDBPyConnection, access: Access) 
     except duckdb.Error as error:
         # The message may quote the statement.
         raise InputError(f"object storage: DuckDB refused the access ({type(error).__name__})") from None
+    # Also for cursors, which read beside the connection.
     for setting, value in _HTTP.items():
-        connection.execute(f"SET {setting} = {value}")
+        connection.execute(f"SET GLOBAL {setting} = {value}")
 
 
 def _unlocked(config: Mapping[str, Setting]) -> tuple[str, ...]:

@@ -7,6 +7,7 @@ import os
 import re
 import subprocess
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 
 import duckdb
@@ -21,8 +22,10 @@ from daeda.dataset.layout import Layout
 from daeda.dataset.publish.staging import open_staging
 from daeda.errors import ConfigurationError
 from daeda.sources.listing import find_files
+from daeda.sql import locked
 from daeda.sql.expression import parse_expression
 from daeda.sql.locked import AllowedPaths, connect
+from daeda.storage.access import Access
 from tests.packages import PACKAGES
 
 ROOT = Path(__file__).parents[3]
@@ -181,3 +184,15 @@ def test_cursors_have_the_zone_of_the_connection_whatever_that_of_the_host_is() 
     words = [sys.executable, "-c", program]
     shown = subprocess.run(words, env=environment, capture_output=True, text=True, check=True).stdout
     assert shown.splitlines() == ["UTC 2024-01-01 23:00:00+00"] * 2
+
+
+def test_cursors_have_every_setting_of_the_connection(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Operators beside others, and several streams of a history, read object storage by cursors."""
+    if find_spec("duckdb_extension_httpfs") is None:
+        pytest.skip("the extension httpfs is part of the extra s3")
+    monkeypatch.setattr(locked, "find_access", lambda: Access("key", "secret", endpoint="http://127.0.0.1:9"))
+    asked = "SELECT name, value FROM duckdb_settings() ORDER BY name"
+    with connect(AllowedPaths.of(["s3://bucket/days"])) as connection, connection.cursor() as cursor:
+        settings = dict(connection.execute(asked).fetchall())
+        assert dict(cursor.execute(asked).fetchall()) == settings
+        assert settings["http_retries"] == "5"
