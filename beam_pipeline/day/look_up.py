@@ -81,6 +81,7 @@ def run_search(
         return None
     given = rows_of_duckdb(resources, operator, [right], tables.entities, room, _BATCH_ROWS)
     if isinstance(given, Unfinished):
+        given.stream.close()
         return None
     query = f"SELECT count(*) - count({TIME}), min({TIME}), max({TIME}) FROM {tables.probes}"
     without_time, first, last = resources.connection.execute(query).fetchone() or (0, None, None)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -109,8 +110,9 @@ def histories(request: HistoryRequest) -> Iterator[Chunk]:
     if rows is None:
         read = rows_of_duckdb(session.resources, operator, request.parts, entities, room, request.batch_rows)
         if isinstance(read, Unfinished):
-            session.resources.need_all_memory()
-            yield from _in_blocks(request, read, room)
+            with closing(read.stream):
+                session.resources.need_all_memory()
+                yield from _in_blocks(request, read, room)
             return
         rows = read
     in_memory = _HistoryInMemory.put_in_order(request, rows)
@@ -135,11 +137,15 @@ def rows_of_duckdb(
     stream = stream_of(resources, queries, batch_rows)
     batches: list[pa.RecordBatch] = []
     size = 0
-    for batch in stream.batches:
-        size += batch.nbytes
-        batches.append(batch)
-        if size > room:
-            return Unfinished(batches, stream)
+    try:
+        for batch in stream.batches:
+            size += batch.nbytes
+            batches.append(batch)
+            if size > room:
+                return Unfinished(batches, stream)
+    except BaseException:
+        stream.close()
+        raise
     table = pa.Table.from_batches(batches, schema=stream.schema)
     columns = {name: table.column(name) for name in table.column_names if name != ENTITY}
     return Rows(columns, None, numbers(table.column(ENTITY)), size)

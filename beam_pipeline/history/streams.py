@@ -5,83 +5,143 @@ from __future__ import annotations
 import queue
 import threading
 from collections.abc import Generator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import dataclass
 from typing import TypeAlias
 
+import duckdb
 import pyarrow as pa
 
 from beam_pipeline.session.resources import DayResources
+from daeda.errors import Stopped
 from daeda.sql.streamed import Stream, stream
 
-# Batches of each result that wait for their reader.
+# Batches of each result that wait for whoever reads them.
 _WAITING = 2
+# An interrupt that comes between two statements ends neither, so it is told again.
 _AGAIN_SECONDS = 0.05
-
-
-@dataclass(frozen=True)
-class _End:
-    """The end of a result, and the error that it ended with."""
-
-    error: BaseException | None = None
-
-
-_Found: TypeAlias = queue.Queue[pa.Schema | pa.RecordBatch | _End]
 
 
 def stream_of(resources: DayResources, queries: Sequence[str], batch_rows: int) -> Stream:
     """The rows of all queries, which have the same columns; of one in its order, of several in any.
 
-    Several queries have a thread and a cursor each, which sees no temporary table. The threads end with the stream, and
-    when nobody has it any more. Raises duckdb.Error for the first query that fails.
+    Several queries have a thread and a cursor each, which sees no temporary table. The threads end with the stream and
+    with its `close`. Raises duckdb.Error for the first query that fails, whose error ends the others.
     """
     if len(queries) == 1:
         return stream(resources.connection, queries[0], batch_rows, resources.check)
-    batches = _batches(resources, queries, batch_rows)
-    # Threads and cursors are there from the first one on.
+    batches = _batches(_Readers(resources, queries, batch_rows))
+    # The threads are there from the first one on, which has no rows.
     first = next(batches)
     return Stream(first.schema, batches)
 
 
-def _batches(resources: DayResources, queries: Sequence[str], batch_rows: int) -> Generator[pa.RecordBatch]:
-    """A batch without rows, and those of all queries."""
-    found: _Found = queue.Queue(_WAITING * len(queries))
-    over = threading.Event()
-    with ThreadPoolExecutor(len(queries), "history") as pool:
-        running = [pool.submit(_read, resources, query, batch_rows, found, over) for query in queries]
+_Item: TypeAlias = pa.Schema | pa.RecordBatch | BaseException | None
+
+
+class _Thread(threading.Thread):
+    """A thread of a stream.
+
+    The collector of garbage runs in any thread, and may end a stream there that nobody has. Which thread waits for
+    which then must not be a circle: one of these waits for none.
+    """
+
+
+class _Readers:
+    """Threads that read a query each. What they have found is a schema each, batches, and None or an error each."""
+
+    def __init__(self, resources: DayResources, queries: Sequence[str], batch_rows: int) -> None:
+        self._resources, self._batch_rows = resources, batch_rows
+        self._found: queue.Queue[_Item] = queue.Queue(_WAITING * len(queries))
+        self._over = threading.Event()
+        # Reentrant, for a collector of garbage that ends the stream in the middle of it.
+        self._lock = threading.RLock()
+        self._cursors: list[duckdb.DuckDBPyConnection] = []
+        self._threads = [
+            _Thread(target=self._read, args=(query,), name=f"history-{number}", daemon=True)
+            for number, query in enumerate(queries)
+        ]
+
+    @property
+    def count(self) -> int:
+        """How many there are."""
+        return len(self._threads)
+
+    def start(self) -> None:
+        """Begin to read."""
+        for thread in self._threads:
+            thread.start()
+
+    def item(self) -> _Item:
+        """What was found next."""
+        return self._found.get()
+
+    def end(self) -> None:
+        """End the threads, whatever they are at, and wait for them."""
+        self._over.set()
+        self._interrupt()
+        if isinstance(threading.current_thread(), _Thread):
+            return
+        for thread in self._threads:
+            while thread.is_alive():
+                thread.join(_AGAIN_SECONDS)
+                self._interrupt()
+
+    def _interrupt(self) -> None:
+        with self._lock:
+            for cursor in self._cursors:
+                with suppress(duckdb.Error):
+                    cursor.interrupt()
+
+    def _read(self, query: str) -> None:
         try:
-            schemas = ended = 0
-            while ended < len(queries):
-                match found.get():
-                    case _End(error):
-                        if error is not None:
-                            raise error
-                        ended += 1
-                    case pa.Schema() as schema:
-                        schemas += 1
-                        if schemas == 1:
-                            yield pa.RecordBatch.from_pylist([], schema)
-                    case batch:
-                        yield batch
-        finally:
-            over.set()
-            # A thread may wait for room.
-            while not all(future.done() for future in running):
-                with suppress(queue.Empty):
-                    found.get(timeout=_AGAIN_SECONDS)
+            with self._resources.beside() as cursor:
+                with self._lock:
+                    self._cursors.append(cursor)
+                try:
+                    found = stream(cursor, query, self._batch_rows, self._check)
+                    self._put(found.schema)
+                    for batch in found.batches:
+                        self._put(batch)
+                finally:
+                    # Closed behind this: whoever interrupts finds open ones alone.
+                    with self._lock:
+                        self._cursors.remove(cursor)
+            self._put(None)
+        except BaseException as error:  # noqa: BLE001 - whoever reads the batches raises it
+            with suppress(Stopped):
+                self._put(error)
+
+    def _check(self) -> None:
+        """Raise Stopped when the stream or the run is over."""
+        if self._over.is_set():
+            raise Stopped("nobody reads the history any more")
+        self._resources.check()
+
+    def _put(self, item: _Item) -> None:
+        while True:
+            if self._over.is_set():
+                raise Stopped("nobody reads the history any more")
+            with suppress(queue.Full):
+                self._found.put(item, timeout=_AGAIN_SECONDS)
+                return
 
 
-def _read(resources: DayResources, query: str, batch_rows: int, found: _Found, over: threading.Event) -> None:
+def _batches(readers: _Readers) -> Generator[pa.RecordBatch]:
+    """A batch without rows, and those of all queries."""
+    schemas = ended = 0
     try:
-        with resources.beside() as cursor:
-            one = stream(cursor, query, batch_rows, resources.check)
-            found.put(one.schema)
-            for batch in one.batches:
-                if over.is_set():
-                    return
-                found.put(batch)
-    except BaseException as error:  # noqa: BLE001 - whoever reads the batches raises it
-        found.put(_End(error))
-    else:
-        found.put(_End())
+        readers.start()
+        while ended < readers.count:
+            match readers.item():
+                case BaseException() as error:
+                    raise error
+                case None:
+                    ended += 1
+                case pa.Schema() as schema:
+                    schemas += 1
+                    if schemas == 1:
+                        yield pa.RecordBatch.from_pylist([], schema)
+                case batch:
+                    yield batch
+    finally:
+        readers.end()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from dataclasses import dataclass
 
 import duckdb
@@ -30,10 +30,14 @@ _KINDS: dict[str, type[duckdb.Error]] = {
 
 @dataclass(frozen=True)
 class Stream:
-    """Batches of one schema; they come once."""
+    """Batches of one schema; they come once. Who does not read them to their end closes it."""
 
     schema: pa.Schema
-    batches: Iterator[pa.RecordBatch]
+    batches: Generator[pa.RecordBatch]
+
+    def close(self) -> None:
+        """Give no more batches, and end what makes them."""
+        self.batches.close()
 
 
 def stream(
@@ -47,17 +51,26 @@ def stream(
     Raises duckdb.Error, of the class that the statement would have raised, for what goes wrong in a later batch, too.
     `check` raises where the statement may have been interrupted by somebody.
     """
-    reader = connection.execute(query).to_arrow_reader(batch_rows)
 
-    def batches() -> Iterator[pa.RecordBatch]:
+    def tell_cause() -> None:
+        """A thread of DuckDB's that fails interrupts the others, of which one may be told of in its place."""
+        if check is not None:
+            check()
+            connection.execute(f"EXPLAIN ANALYZE {query}")
+
+    try:
+        reader = connection.execute(query).to_arrow_reader(batch_rows)
+    except duckdb.InterruptException:
+        tell_cause()
+        raise
+
+    def batches() -> Generator[pa.RecordBatch]:
         try:
             yield from reader
         except (OSError, pa.ArrowException) as raised:
             error = error_of_stream(str(raised))
-            if isinstance(error, duckdb.InterruptException) and check is not None:
-                check()
-                # A thread of DuckDB's that fails interrupts the others, of which one may be told of instead.
-                connection.execute(f"EXPLAIN ANALYZE {query}")
+            if isinstance(error, duckdb.InterruptException):
+                tell_cause()
             raise error from raised
 
     return Stream(reader.schema, batches())

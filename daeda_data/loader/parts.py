@@ -197,7 +197,10 @@ class PartReader:
         part = self._parts.files[group.part]
         try:
             with _refusals(part):
-                read = self._opened(group.part).read(group.number, self._columns, self._beside)
+                opened = self._opened(group.part)
+                # The rows of another file that lies there now are none.
+                there = group.number < opened.file.num_row_groups
+                read = opened.read(group.number, self._columns, self._beside) if there else {}
         finally:
             # What is wrong with a file that was written to meanwhile is that it was written to.
             _check_unchanged(part)
@@ -238,11 +241,17 @@ def _open(source: pa.NativeFile, texts: Iterable[str], stack: ExitStack, *, is_r
     wanted = list(texts)
     if not wanted:
         return opened
-    # Texts come with the dictionary of their row group, so that a word is looked up once in it.
+    # Texts come with the dictionary of their row group, so that a word is looked up once in it. Of pages by differences
+    # pyarrow makes none.
     paths = [opened.schema.column(number).path for number in range(len(opened.schema.names))]
-    dictionaries = leaves(paths, wanted)
+    dictionaries = [path for path in leaves(paths, wanted) if not _by_differences(opened.metadata, paths.index(path))]
     again = pq.ParquetFile(source, metadata=opened.metadata, read_dictionary=dictionaries, pre_buffer=is_remote)
     return stack.enter_context(again)
+
+
+def _by_differences(footer: pq.FileMetaData, leaf: int) -> bool:
+    groups = (footer.row_group(number) for number in range(footer.num_row_groups))
+    return any(encoding.startswith("DELTA") for group in groups for encoding in group.column(leaf).encodings)
 
 
 def _is_side_by_side(file: pq.ParquetFile, lists: Mapping[str, Lists], columns: Sequence[str]) -> bool:
@@ -286,4 +295,7 @@ def _refusals(part: DayPart) -> Iterator[None]:
     except pa.ArrowException as error:
         raise InputError(f"{part.path} is no Parquet file, or damaged: {first_line(error)}") from error
     except OSError as error:
+        if error.errno is None:
+            # What pyarrow says of pages that it does not understand.
+            raise InputError(f"{part.path} is damaged, or not as pyarrow reads it: {first_line(error)}") from error
         raise InputError(f"{part.path} cannot be read: {refusal(error)}") from error

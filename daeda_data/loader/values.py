@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from daeda_data.loader.batch import Array, Mask
 from daeda_data.loader.vocabulary import Words
@@ -15,6 +15,9 @@ _NUMBERS: dict[pa.DataType, np.dtype[np.generic]] = {
     pa.uint32(): np.dtype(np.uint32), pa.uint64(): np.dtype(np.uint64), pa.float16(): np.dtype(np.float16),
     pa.float32(): np.dtype(np.float32), pa.float64(): np.dtype(np.float64),
 }  # fmt: skip
+
+# Digits that the lower eight bytes of a decimal hold; whole numbers, and powers of ten, that are doubles.
+_LOWER_HALF, _EXACT, _EXACT_POWER = 18, 1 << 53, 22
 
 
 def is_text(kind: pa.DataType) -> bool:
@@ -89,6 +92,17 @@ def fixed_width(array: pa.Array, dtype: np.dtype[np.generic]) -> Array:
     return np.frombuffer(buffer, dtype, len(array), array.offset * dtype.itemsize)
 
 
+def _doubles(array: pa.Array) -> npt.NDArray[np.float64]:
+    """The doubles next to decimals, with anything where there is none; those of Arrow may be one place off."""
+    kind = array.type
+    if pa.types.is_decimal128(kind) and kind.precision <= _LOWER_HALF and 0 <= kind.scale <= _EXACT_POWER:
+        numbers = fixed_width(array, np.dtype((np.int64, 2)))[:, 0]
+        if int(np.abs(numbers).max(initial=0)) <= _EXACT:
+            # Of two doubles that are exact the quotient is rounded once.
+            return numbers.astype(np.float64) / float(10**kind.scale)
+    return np.array([0.0 if value is None else float(value) for value in array.to_pylist()], np.float64)
+
+
 def _filled(array: pa.Array, words: Words | None) -> Array:
     """The values, with anything where there is none."""
     kind = array.type
@@ -106,5 +120,5 @@ def _filled(array: pa.Array, words: Words | None) -> Array:
     if types.is_timestamp(kind):
         return fixed_width(array, np.dtype(np.int64)).view(f"datetime64[{kind.unit}]")
     if types.is_decimal(kind):
-        return fixed_width(pc.cast(array, pa.float64()), np.dtype(np.float64))
+        return _doubles(array)
     raise ValueError(f"values of {kind} are no array")

@@ -7,6 +7,7 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -54,14 +55,15 @@ def publish_by_hand(
     *,
     kinds: Mapping[str, str] | None = None,
     placeholders: Sequence[str] = (),
+    writing: Mapping[str, Any] | None = None,
 ) -> Path:
-    """Publish a day of these parts; returns its directory."""
+    """Publish a day of these parts, `writing` them in other ways; returns its directory."""
     directory = Path(str(layout.day_dir(half, day)))
     directory.mkdir(parents=True)
     written = []
     for number, table in enumerate(parts):
         path = directory / part_name(number)
-        pq.write_table(table, path, row_group_size=4, compression="zstd")
+        pq.write_table(table, path, **{"row_group_size": 4, "compression": "zstd", **(writing or {})})
         content = path.read_bytes()
         written.append(Part(path.name, table.num_rows, len(content), hashlib.sha256(content).hexdigest()))
     columns = tuple(

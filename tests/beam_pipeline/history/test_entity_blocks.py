@@ -23,7 +23,7 @@ def shares(directory: Path, entity: list[int], engine_bytes: int, chunk_rows: in
     rows = pa.table({ENTITY: entity, TIME: [0] * len(entity), "text": ["x" * ROW_BYTES] * len(entity)})
     with EntityBlocks(directory, ENTITIES, 64) as blocks:
         reader = rows.to_reader(1_000)
-        blocks.fill(Unfinished([], Stream(reader.schema, iter(reader))), 1 << 20, 1)
+        blocks.fill(Unfinished([], Stream(reader.schema, (batch for batch in reader))), 1 << 20, 1)
         taken = blocks.shares(engine_bytes, 3, chunk_rows)
         if taken is not None:
             found = [share.rows.entity + share.first for share in blocks.read(taken)]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import queue
 import threading
 import time
 from collections import Counter
@@ -17,6 +18,7 @@ import pytest
 
 from beam_pipeline.history.streams import stream_of
 from beam_pipeline.session.cursors import Cursors
+from daeda.errors import Stopped
 
 ENDLESS = "SELECT range AS a, 'text' AS b FROM range(1_000_000_000_000)"
 
@@ -34,7 +36,7 @@ class Resources:
 
     def check(self) -> None:
         if self.stopping:
-            raise duckdb.InterruptException("the run is stopping")
+            raise Stopped("the run is stopping")
 
     def beside(self) -> AbstractContextManager[duckdb.DuckDBPyConnection]:
         return self.cursors.beside()
@@ -83,6 +85,28 @@ def test_an_error_of_any_is_raised(failing: int, query: str, resources: Any) -> 
             pass
 
 
+# Gives no row for hours.
+SILENT = "SELECT range AS a, 'text' AS b FROM range(1_000_000_000_000) WHERE range % 7 = 8"
+
+
+def test_an_error_ends_one_that_gives_nothing(resources: Any) -> None:
+    began = time.monotonic()
+    with pytest.raises(duckdb.CatalogException, match="nowhere"):
+        stream_of(resources, [SILENT, "SELECT a, b FROM nowhere"], 1_000)
+    assert time.monotonic() - began < 60
+
+
+@pytest.mark.parametrize("queries", [[ENDLESS, ENDLESS], [ENDLESS, SILENT], [ENDLESS]])
+def test_one_that_is_closed_has_ended(queries: list[str], resources: Any) -> None:
+    stream = stream_of(resources, queries, 1_000)
+    next(stream.batches)
+    stream.close()
+    assert reading() == []
+    assert list(stream.batches) == []
+    # The connection is free.
+    assert resources.connection.execute("SELECT 1").fetchall() == [(1,)]
+
+
 def test_one_that_nobody_has_ends(resources: Any) -> None:
     stream = stream_of(resources, [ENDLESS, ENDLESS], 1_000)
     assert next(stream.batches).num_rows in (0, 1_000)
@@ -93,9 +117,31 @@ def test_one_that_nobody_has_ends(resources: Any) -> None:
     assert reading() == []
 
 
+def test_one_of_its_own_threads_may_end_it(resources: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As the collector of garbage does, which runs in any thread."""
+    put, collected = queue.Queue.put, threading.Event()
+    streams: list[Any] = []
+
+    def put_and_collect(self: Any, *given: Any, **more: Any) -> None:
+        if streams and threading.current_thread().name.startswith("history"):
+            streams.clear()
+            gc.collect()
+            collected.set()
+        put(self, *given, **more)
+
+    monkeypatch.setattr(queue.Queue, "put", put_and_collect)
+    stream = stream_of(resources, [ENDLESS, ENDLESS], 1_000)
+    next(stream.batches)
+    streams.append(stream)
+    del stream
+    assert collected.wait(60)
+    until = time.monotonic() + 60
+    while reading() and time.monotonic() < until:
+        time.sleep(0.01)
+    assert reading() == []
+
+
 def test_an_interrupt_of_the_day_ends_it(resources: Any) -> None:
-    """A statement that gives nothing for long."""
-    slow = "SELECT count(*) AS a, 'text' AS b FROM range(1_000_000_000_000) WHERE range % 7 = 8"
     began = time.monotonic()
 
     def stop() -> None:
@@ -104,7 +150,8 @@ def test_an_interrupt_of_the_day_ends_it(resources: Any) -> None:
 
     timer = threading.Timer(0.5, stop)
     timer.start()
-    with pytest.raises(duckdb.InterruptException):
-        list(stream_of(resources, [slow, slow], 1_000).batches)
+    # A day says of both that it was given up.
+    with pytest.raises((Stopped, duckdb.InterruptException)):
+        list(stream_of(resources, [SILENT, SILENT], 1_000).batches)
     timer.join()
     assert time.monotonic() - began < 60

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+import math
+import random
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +19,7 @@ from daeda.errors import InputError, UsageError
 from daeda_data import dataset
 from daeda_data.loader.batch import Batch
 from daeda_data.loader.choice import Pad
-from daeda_data.loader.values import validity_of, values_as_read
+from daeda_data.loader.values import validity_of, values_as_read, values_of
 from daeda_data.training_data import TrainingData
 from tests.daeda_data.days import day_of, publish_by_hand
 from tests.daeda_data.loader.made import expected_rows, keys_of, publish, rows_of_batch
@@ -281,6 +284,37 @@ def test_a_column_that_is_no_array_is_refused(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"column 'deep' is list<element: list<element: int64>>, which is no array: "):
         opened.batches(1)
     assert keys_of(opened.batches(1, columns=["row"])) == [("2024-01-01", 1)]
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [pa.decimal128(9, 2), pa.decimal128(15, 3), pa.decimal128(18, 4), pa.decimal128(38, 10), pa.decimal128(18, -2),
+     pa.decimal128(38, 30), pa.decimal256(40, 2), pa.decimal32(7, 2), pa.decimal64(18, 5)],
+    ids=str,
+)  # fmt: skip
+def test_a_decimal_is_the_double_next_to_it(kind: pa.DataType, tmp_path: Path) -> None:
+    chance = random.Random(str(kind))
+    whole = [chance.randint(-(10**kind.precision) + 1, 10**kind.precision - 1) for _ in range(200)]
+    small = [chance.randint(-999_999, 999_999) for _ in range(200)]
+    # As a product the default context would round it.
+    exact = [Decimal((int(number < 0), tuple(map(int, str(abs(number)))), -kind.scale)) for number in (*whole, *small)]
+    values = [*exact, None, Decimal(0)]
+    array = pa.array(values, kind)
+    for part in (array, array.slice(3, 250), array.slice(200)):
+        found, mask = values_of(part, None, np.nan)
+        wanted = [math.nan if value is None else float(value) for value in part.to_pylist()]
+        np.testing.assert_array_equal(found, wanted)
+        assert (mask is None) == (part.null_count == 0)
+
+
+def test_texts_of_pages_by_differences(tmp_path: Path) -> None:
+    """Of those pyarrow makes no dictionary, and says so as an error of files."""
+    table = pa.table({"row": range(3_000), "text": pa.array([f"text {row}" for row in range(3_000)])})
+    encodings = {"text": "DELTA_LENGTH_BYTE_ARRAY", "row": "PLAIN"}
+    opened = by_hand(tmp_path, table, writing={"use_dictionary": False, "column_encoding": encodings})
+    vocabulary = opened.vocabulary(tmp_path / "words", ["text"])
+    [batch] = opened.batches(3_000, vocabulary=vocabulary)
+    assert batch["text"].tolist() == [vocabulary["text"].code(f"text {row}") for row in range(3_000)]
 
 
 def test_two_arrays_of_one_name_are_refused(tmp_path: Path) -> None:
