@@ -43,10 +43,10 @@ def projected_parts(
     """
     all_scanned = tuple(all_scanned)
     alone = next((scanned for scanned in all_scanned if only_scan(given, scanned.scan.name)), None)
-    if alone is None or not alone.needed or told_by_file(given, alone.scan, ()) is None:
-        return (projected(session, given, all_scanned),)
-    sizes = [file.size for file in alone.needed.values()]
+    sizes = [] if alone is None else [file.size for file in alone.needed.values()]
     parts = min(most, sum(sizes) // _LEAST_OF_A_PART)
+    if alone is None or parts < 2 or told_by_file(given, alone.scan, ()) is None:
+        return (projected(session, given, all_scanned),)
     paths = zip(sizes, projected_files(session, alone), strict=True)
     return tuple(with_paths(given, alone.scan, part) for part in _of_like_size(paths, parts))
 
@@ -57,7 +57,7 @@ def _of_like_size(paths: Iterable[tuple[int, str]], parts: int) -> list[list[str
     >>> _of_like_size([(5, "a"), (9, "b"), (5, "c")], 2)
     [['b'], ['a', 'c']]
     """
-    found: list[tuple[int, list[str]]] = [(0, []) for _ in range(max(parts, 1))]
+    found: list[tuple[int, list[str]]] = [(0, []) for _ in range(parts)]
     for size, path in sorted(paths, key=lambda sized: -sized[0]):
         least = min(range(len(found)), key=lambda part: found[part][0])
         found[least] = (found[least][0] + size, [*found[least][1], path])

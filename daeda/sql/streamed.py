@@ -67,6 +67,8 @@ def stream(
     def batches() -> Generator[pa.RecordBatch]:
         try:
             yield from reader
+        except MemoryError:
+            raise
         except (OSError, pa.ArrowException) as raised:
             error = error_of_stream(str(raised))
             if isinstance(error, duckdb.InterruptException):

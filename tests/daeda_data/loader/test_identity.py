@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import shutil
+from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +15,8 @@ from daeda.dataset.layout import Layout
 from daeda.errors import ChangedMeanwhile, InputError, UsageError
 from daeda_data import dataset
 from daeda_data.loader.choice import Pad
+from daeda_data.loader.memory import Memory
+from daeda_data.loader.parts import PartReader, look_at
 from daeda_data.training_data import TrainingData
 from tests.daeda_data.days import day_of, publish_by_hand, rows_of
 from tests.daeda_data.loader.made import publish
@@ -160,3 +164,25 @@ def test_a_link_to_a_file_or_its_permissions_change_nothing(data: TrainingData, 
     path.chmod(0o444)
     os.link(path, tmp_path / "link")
     assert sum(batch.rows for batch in batches) == 60
+
+
+def test_a_row_group_that_is_not_there_any_more_is_told(data: TrainingData) -> None:
+    """A file that was written over within the same moment, and has the size that it had."""
+    parts = look_at(data.parts(), COLUMNS)
+    reader = PartReader(parts, COLUMNS, (), Memory(1), threads=False)
+    with closing(reader), pytest.raises(InputError, match="is not the file that was published: build the day again"):
+        reader.read(replace(parts.row_groups[0], number=99))
+
+
+def test_a_part_whose_pages_are_damaged_is_told(data: TrainingData) -> None:
+    part = Path(data.parts()[0].path)
+    state, content = part.stat(), bytearray(part.read_bytes())
+    footer = int.from_bytes(content[-8:-4], "little")
+    content[4 : len(content) - 8 - footer] = b"\xff" * (len(content) - 12 - footer)
+    parts = look_at(data.parts(), ["row", "liked"])
+    with part.open("r+b") as file:
+        file.write(content)
+    os.utime(part, ns=(state.st_atime_ns, state.st_mtime_ns))
+    reader = PartReader(parts, ["row", "liked"], (), Memory(1), threads=False)
+    with closing(reader), pytest.raises(InputError, match=f"{part} is (no Parquet file, or )?damaged"):
+        reader.read(parts.row_groups[0])
