@@ -8,13 +8,17 @@ dictionary, as pyarrow writes them. `enriched` are the four days as the enrichme
 
 from __future__ import annotations
 
+import statistics
 import sys
+from collections.abc import Sequence
 from importlib.util import find_spec
 
 from bench.harness import ROOT, Bench, Outcome, Timed
 from bench.loader_days import DAYS, DIMENSION, TIMED_DAYS, WIDTH, write_days
 
 ROWS, TINY_ROWS = 250_000, 150
+# What is compared takes turns, each in a fresh process: the speed of memory changes within minutes.
+_TURNS = 5
 ALWAYS = ("daeda", "pyarrow_alone", "daeda_enriched", "pyarrow_enriched")
 MORE = ("daeda_in_order", "daeda_enriched_in_order", "daeda_numbers", "pyarrow_numbers")
 # What reads and decodes the same columns of the same files, and does no more.
@@ -44,10 +48,11 @@ def run(bench: Bench) -> Outcome:
             answers[days].add(answer.read_text(encoding="utf-8"))
             return found
 
-        systems = {name: timed(name, TIMED_DAYS, bench.rounds) for name in ALWAYS}
-        systems |= {
-            name: timed(name, TIMED_DAYS, bench.rounds) for name in MORE if not bench.tiny and bench.wants(name)
-        }
+        names = [*ALWAYS, *(name for name in MORE if not bench.tiny and bench.wants(name))]
+        turns = [
+            {name: timed(name, TIMED_DAYS, bench.rounds) for name in names} for _ in range(1 if bench.tiny else _TURNS)
+        ]
+        systems = {name: _of_turns([turn[name] for turn in turns]) for name in names}
         for system, (module, target) in PEERS.items():
             python = _python_with(module, target)
             if python is None:
@@ -61,6 +66,16 @@ def run(bench: Bench) -> Outcome:
         raise SystemExit(f"loader: the systems do not have the same rows: {answers}")
     counted = {"rows": rows * TIMED_DAYS, "rows of the long epoch": rows * DAYS}
     return Outcome(counted, systems, True, _figures(systems, rows))
+
+
+def _of_turns(turns: Sequence[Timed]) -> Timed:
+    """The medians of the turns, and the greatest peak."""
+    return Timed(
+        statistics.median(turn.seconds for turn in turns),
+        max(turn.peak_mib for turn in turns),
+        sum(turn.rounds for turn in turns),
+        {"cpu_seconds": round(statistics.median(turn.more["cpu_seconds"] for turn in turns), 3)},
+    )
 
 
 def _python_with(module: str, target: str) -> str | None:
