@@ -35,7 +35,7 @@ def stream_of(resources: DayResources, queries: Sequence[str], batch_rows: int) 
     return Stream(first.schema, batches)
 
 
-_Item: TypeAlias = pa.Schema | pa.RecordBatch | BaseException | None
+_Item: TypeAlias = pa.RecordBatch | BaseException | None
 
 
 class _Thread(threading.Thread):
@@ -47,7 +47,7 @@ class _Thread(threading.Thread):
 
 
 class _Readers:
-    """Threads that read a query each. What they have found is a schema each, batches, and None or an error each."""
+    """Threads that read a query each. What each finds is a batch without rows, batches, and None or an error."""
 
     def __init__(self, resources: DayResources, queries: Sequence[str], batch_rows: int) -> None:
         self._resources, self._batch_rows = resources, batch_rows
@@ -99,7 +99,7 @@ class _Readers:
                     self._cursors.append(cursor)
                 try:
                     found = stream(cursor, query, self._batch_rows, self._check)
-                    self._put(found.schema)
+                    self._put(pa.RecordBatch.from_pylist([], found.schema))
                     for batch in found.batches:
                         self._put(batch)
                 finally:
@@ -113,22 +113,25 @@ class _Readers:
 
     def _check(self) -> None:
         """Raise Stopped when the stream or the run is over."""
-        if self._over.is_set():
-            raise Stopped("nobody reads the history any more")
+        self._check_is_read()
         self._resources.check()
 
+    def _check_is_read(self) -> None:
+        if self._over.is_set():
+            raise Stopped("nobody reads the history any more")
+
     def _put(self, item: _Item) -> None:
+        # Not where the run is over: whoever reads is to have the error that says so.
         while True:
-            if self._over.is_set():
-                raise Stopped("nobody reads the history any more")
+            self._check_is_read()
             with suppress(queue.Full):
                 self._found.put(item, timeout=_AGAIN_SECONDS)
                 return
 
 
 def _batches(readers: _Readers) -> Generator[pa.RecordBatch]:
-    """A batch without rows, and those of all queries."""
-    schemas = ended = 0
+    """What all queries find; the first one has no rows."""
+    ended = 0
     try:
         readers.start()
         while ended < readers.count:
@@ -137,10 +140,6 @@ def _batches(readers: _Readers) -> Generator[pa.RecordBatch]:
                     raise error
                 case None:
                     ended += 1
-                case pa.Schema() as schema:
-                    schemas += 1
-                    if schemas == 1:
-                        yield pa.RecordBatch.from_pylist([], schema)
                 case batch:
                     yield batch
     finally:

@@ -113,9 +113,9 @@ class Flat:
         """Rows behind each other."""
         arrays = [part.values.array for part in parts]
         mask = _joined_masks([part.values.mask for part in parts], [len(array) for array in arrays], memory)
-        if len(parts) == 1 and mask is None:
-            return Flat._filled(parts[0].name, arrays[0], None, memory)
-        return Flat._filled(parts[0].name, memory.joined(arrays), mask, memory)
+        # Nothing is filled where nothing is missing, so the memory may be that of Arrow.
+        own = arrays[0] if len(arrays) == 1 and mask is None else memory.joined(arrays)
+        return Flat._filled(parts[0].name, own, mask, memory)
 
     @staticmethod
     def in_order(parts: Sequence[Flat], order: Indices, memory: Memory) -> Flat:
