@@ -7,7 +7,7 @@ import hashlib
 import json
 import os
 from collections import OrderedDict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -35,6 +35,8 @@ _BESIDE_BYTES = 1 << 24
 
 # The columns of a row group; a column has several arrays where its texts are more than one can hold.
 Arrays: TypeAlias = Mapping[str, Sequence[pa.Array]]
+# Waits for what another thread reads.
+Begun: TypeAlias = Callable[[], Arrays]
 
 _ALIKE = "build the days again, or ask for days that are alike"
 
@@ -134,24 +136,27 @@ class _Opened:
     side_by_side: bool
     stack: ExitStack
 
-    def read(self, group: int, columns: Sequence[str], beside: Beside | None) -> Arrays:
-        """Columns of a row group: lists here, all others by pyarrow, with threads where there is something `beside`."""
-        lists = [name for name in columns if name in self.lists]
+    def begin(self, group: int, columns: Sequence[str], beside: Beside) -> Begun:
+        """Have pyarrow read all but the lists of a row group in the other thread."""
         others = [name for name in columns if name not in self.lists]
-        if beside is not None and self.side_by_side:
-            result = beside.begin(lambda: self._by_pyarrow(group, others, threads=False))
-            found = {name: self._list_column(group, name) for name in lists}
-            read = result()
-        else:
-            found = {name: self._list_column(group, name) for name in lists}
-            read = self._by_pyarrow(group, others, threads=beside is not None)
-        refused = [name for name, column in found.items() if column is None]
-        for name in refused:
+        return beside.begin(lambda: self._by_pyarrow(group, others, threads=False))
+
+    def read(self, group: int, columns: Sequence[str], beside: Beside | None, begun: Begun | None = None) -> Arrays:
+        """Columns of a row group: lists here, all others by pyarrow, with threads where there is something `beside`.
+
+        `begun` gives those that are read in the other thread.
+        """
+        found = {name: self._list_column(group, name) for name in columns if name in self.lists}
+        lists: Arrays = {name: (column,) for name, column in found.items() if column is not None}
+        for name in found.keys() - lists.keys():
             # Its other row groups are not tried either.
             del self.lists[name]
-        return {name: (column,) for name, column in found.items() if column is not None} | {
-            **read, **self._by_pyarrow(group, refused, threads=beside is not None)
-        }  # fmt: skip
+        read = {**lists, **begun()} if begun is not None else lists
+        missing = [name for name in columns if name not in read]
+        if begun is not None and missing and beside is not None:
+            # One thread at a time has pyarrow's reader of the file.
+            return {**read, **beside.begin(lambda: self._by_pyarrow(group, missing, threads=False))()}
+        return {**read, **self._by_pyarrow(group, missing, threads=beside is not None)}
 
     def _by_pyarrow(self, group: int, columns: Sequence[str], *, threads: bool) -> Arrays:
         if not columns:
@@ -191,22 +196,40 @@ class PartReader:
         self._room = Room()
         self._memory = memory
         self._open: OrderedDict[int, _Opened] = OrderedDict()
+        self._begun: dict[RowGroup, Begun] = {}
 
-    def read(self, group: RowGroup) -> Arrays:
-        """A row group. Raises ChangedMeanwhile when the file is not the one whose footer was read."""
+    def read(self, group: RowGroup, following: RowGroup | None = None) -> Arrays:
+        """A row group. Raises ChangedMeanwhile when the file is not the one whose footer was read.
+
+        The other thread goes on to the `following` one, whose turn comes next, as soon as it is done with this one.
+        """
         part = self._parts.files[group.part]
         try:
             with _refusals(part):
                 opened = self._opened(group.part)
                 # The rows of another file that lies there now are none.
                 there = group.number < opened.file.num_row_groups
-                read = opened.read(group.number, self._columns, self._beside) if there else {}
+                self._begin(group)
+                if following is not None:
+                    self._begin(following)
+                begun = self._begun.pop(group, None)
+                read = opened.read(group.number, self._columns, self._beside, begun) if there else {}
         finally:
             # What is wrong with a file that was written to meanwhile is that it was written to.
             _check_unchanged(part)
         if any(sum(map(len, read.get(name, ()))) != group.rows for name in self._columns):
             raise InputError(f"{part.path} is not the file that was published: build the day again")
         return read
+
+    def _begin(self, group: RowGroup) -> None:
+        if self._beside is None or group in self._begun:
+            return
+        try:
+            opened = self._opened(group.part)
+        except Exception:  # noqa: BLE001 - it is opened again, and refused, when its turn comes
+            return
+        if opened.side_by_side and group.number < opened.file.num_row_groups:
+            self._begun[group] = opened.begin(group.number, self._columns, self._beside)
 
     def _opened(self, number: int) -> _Opened:
         if number in self._open:

@@ -21,8 +21,8 @@ from daeda_data.loader.read_ahead import ReadAhead
 from daeda_data.loader.stored import Chunks, Flat, Indices, Ragged, Stored, Values, Vectors, in_order, joined
 from daeda_data.loader.values import fixed_width, validity_of, values_as_read, values_of
 
-# The row group that becomes rows of a window, and the one that is decoded meanwhile.
-_ROW_GROUPS = 2
+# Row groups that wait for their window, however small they are.
+_MOST_WAITING = 16
 
 
 @dataclass(frozen=True)
@@ -69,7 +69,7 @@ class Blocks:
         with memory_of_epoch(use, 4 * len(self._choice.columns)) as memory:
             try:
                 read = self._read(groups, memory)
-                with contextlib.closing(ReadAhead(read, _ROW_GROUPS, "daeda-row-groups")) as ahead:
+                with contextlib.closing(ReadAhead(read, _ahead(groups, order), "daeda-row-groups")) as ahead:
                     for window, begin in windows(segments, order, given):
                         yield self._block(window, order, begin, ahead, memory)
             finally:
@@ -78,8 +78,8 @@ class Blocks:
     def _read(self, groups: Sequence[RowGroup], memory: Memory) -> Generator[Arrays]:
         reader = PartReader(self._parts, self._choice.names, self._choice.texts, memory, threads=self._threads)
         try:
-            for group in groups:
-                yield reader.read(group)
+            for group, following in itertools.zip_longest(groups, groups[1:]):
+                yield reader.read(group, following)
         finally:
             reader.close()
 
@@ -118,6 +118,15 @@ class Blocks:
             )
             self._last = (group, stored)
         return self._last[1]
+
+
+def _ahead(groups: Sequence[RowGroup], order: Order) -> int:
+    """How many row groups are in memory by themselves: one becomes rows of a window, and the rest waits for its turn.
+
+    They are half a window if they are small, for reading would stand still while a whole window is put in order.
+    """
+    rows = max((group.rows for group in groups), default=1)
+    return 1 + min(max(1, order.window_rows // 2 // rows), _MOST_WAITING)
 
 
 def stored_of(arrays: Sequence[pa.Array], column: Column, dimension: int, where: str) -> Stored:

@@ -14,6 +14,7 @@ import pytest
 from daeda.dataset.layout import Layout
 from daeda.errors import ChangedMeanwhile, InputError, UsageError
 from daeda_data import dataset
+from daeda_data.loader import parts
 from daeda_data.loader.choice import Pad
 from daeda_data.loader.memory import Memory
 from daeda_data.loader.parts import PartReader, look_at
@@ -168,10 +169,10 @@ def test_a_link_to_a_file_or_its_permissions_change_nothing(data: TrainingData, 
 
 def test_a_row_group_that_is_not_there_any_more_is_told(data: TrainingData) -> None:
     """A file that was written over within the same moment, and has the size that it had."""
-    parts = look_at(data.parts(), COLUMNS)
-    reader = PartReader(parts, COLUMNS, (), Memory(1), threads=False)
+    looked = look_at(data.parts(), COLUMNS)
+    reader = PartReader(looked, COLUMNS, (), Memory(1), threads=False)
     with closing(reader), pytest.raises(InputError, match="is not the file that was published: build the day again"):
-        reader.read(replace(parts.row_groups[0], number=99))
+        reader.read(replace(looked.row_groups[0], number=99))
 
 
 def test_a_part_whose_pages_are_damaged_is_told(data: TrainingData) -> None:
@@ -179,10 +180,51 @@ def test_a_part_whose_pages_are_damaged_is_told(data: TrainingData) -> None:
     state, content = part.stat(), bytearray(part.read_bytes())
     footer = int.from_bytes(content[-8:-4], "little")
     content[4 : len(content) - 8 - footer] = b"\xff" * (len(content) - 12 - footer)
-    parts = look_at(data.parts(), ["row", "liked"])
+    looked = look_at(data.parts(), ["row", "liked"])
     with part.open("r+b") as file:
         file.write(content)
     os.utime(part, ns=(state.st_atime_ns, state.st_mtime_ns))
-    reader = PartReader(parts, ["row", "liked"], (), Memory(1), threads=False)
+    reader = PartReader(looked, ["row", "liked"], (), Memory(1), threads=False)
     with closing(reader), pytest.raises(InputError, match=f"{part} is (no Parquet file, or )?damaged"):
-        reader.read(parts.row_groups[0])
+        reader.read(looked.row_groups[0])
+
+
+def test_what_is_wrong_with_the_part_behind_is_told_when_its_turn_comes(
+    data: TrainingData, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(parts, "_is_side_by_side", lambda *_: True)
+    looked = look_at(data.parts(), ["row", "liked"])
+    first, second, _ = (group for group in looked.row_groups if group.number == 0)
+    change(data.parts()[1].path, "removed")
+    reader = PartReader(looked, ["row", "liked"], (), Memory(1), threads=True)
+    with closing(reader):
+        assert [len(array) for array in reader.read(first, second)["row"]] == [first.rows]
+        with pytest.raises(ChangedMeanwhile, match=r"part-1-0\.parquet is not the file any more"):
+            reader.read(second)
+
+
+def test_a_part_that_changes_behind_what_was_read_of_it_ahead_is_told(
+    data: TrainingData, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(parts, "_is_side_by_side", lambda *_: True)
+    looked = look_at(data.parts(), ["row", "liked"])
+    first, second, _ = (group for group in looked.row_groups if group.number == 0)
+    reader = PartReader(looked, ["row", "liked"], (), Memory(1), threads=True)
+    with closing(reader):
+        reader.read(first, second)
+        change(data.parts()[1].path, "replaced")
+        with pytest.raises(ChangedMeanwhile, match=r"part-1-0\.parquet is not the file any more"):
+            reader.read(second)
+
+
+@pytest.mark.parametrize("files", [2, 3, 16])
+def test_reading_ahead_closes_no_file_that_is_read(files: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    data = publish(tmp_path, [[9] * 5, [7] * 4])
+
+    def rows() -> list[int]:
+        return [row for batch in data.batches(4, 3, columns=["row", "liked"]) for row in batch["row"].tolist()]
+
+    before = rows()
+    monkeypatch.setattr(parts, "_MOST_OPEN", files)
+    monkeypatch.setattr(parts, "_is_side_by_side", lambda *_: True)
+    assert rows() == before
