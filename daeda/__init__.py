@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from daeda.errors import (
+        ChangedMeanwhile,
         ConfigurationError,
         DaedaError,
         DayError,
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     __version__: str
 
 __all__ = [
+    "ChangedMeanwhile",
     "ConfigurationError",
     "DaedaError",
     "DataWarning",

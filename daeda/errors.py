@@ -105,7 +105,7 @@ class StorageError(DaedaError):
 
 
 class ChangedMeanwhile(StorageError):
-    """An object is not the one that was seen before."""
+    """A file, or an object, is not the one that was seen before."""
 
 
 class TransientError(DaedaError):

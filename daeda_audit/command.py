@@ -24,7 +24,7 @@ from daeda_audit.probes.run import AuditRun
 from daeda_audit.published.configuration import changed_configuration, read_configuration, refuse_gone_partitions
 from daeda_audit.published.days import PublishedDay, changed_inputs, gone_inputs, opened, published_days
 from daeda_audit.published.stores import changed_stores
-from daeda_audit.report import Findings, Progress, examples, table
+from daeda_audit.report import Findings, Progress, example, examples, table
 from daeda_audit.rules.spine import filters_of_the_day
 
 # More than a century: longer ranges take seconds to be written out, and are no days that were published.
@@ -92,7 +92,13 @@ def audit(project: Project, arguments: argparse.Namespace, external: ExternalInp
 
 def _columns(findings: Findings) -> tuple[AuditedColumn, ...]:
     return tuple(
-        AuditedColumn(column=line.column, checked=line.checked, mismatches=line.mismatches, note=line.note)
+        AuditedColumn(
+            column=line.column,
+            checked=line.checked,
+            mismatches=line.mismatches,
+            note=line.note,
+            example=tuple(example(line)),
+        )
         for line in findings.lines.values()
     )
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import datetime as dt
 import sys
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Self
 
@@ -100,14 +100,16 @@ def aligned(lines: Sequence[tuple[str, str, str, str]]) -> list[str]:
 
 
 def examples(findings: Findings) -> list[str]:
-    """A worked example of the first mismatch of each column."""
-    return [line for finding in findings.lines.values() if finding.first is not None for line in _example(finding)]
+    """A worked example of the first mismatch of each column, each behind an empty line."""
+    worked = (list(example(finding)) for finding in findings.lines.values())
+    return [line for lines in worked if lines for line in ("", *lines)]
 
 
-def _example(finding: Finding) -> Iterable[str]:
+def example(finding: Finding) -> Iterator[str]:
+    """A worked example of the first mismatch of a column; nothing where there is none."""
     first = finding.first
-    assert first is not None
-    yield ""
+    if first is None:
+        return
     yield f"{finding.column}: row {first.row} of {first.day} ({first.dataset}): {first.identity}"
     for label, value in zip(first.labels, (first.published, first.recomputed), strict=True):
         yield f"  {label:<11} {value}"

@@ -54,7 +54,13 @@ def names_of(name: str, value: object) -> list[str]:
     >>> names_of("columns", [1])
     Traceback (most recent call last):
     daeda.errors.UsageError: columns= has 1 in it, which is no name: give a list of texts
+    >>> names_of("columns", "price")
+    Traceback (most recent call last):
+    daeda.errors.UsageError: columns= is a text, 'price': give a list of names, as in columns=['price']
     """
+    if isinstance(value, str):
+        text = cut(repr(value))
+        raise UsageError(f"{name}= is a text, {text}: give a list of names, as in {name}=[{text}]")
     if not isinstance(value, Iterable):
         raise UsageError(f"{name}= is {cut(repr(value))}, and not a list of names: give a list of texts")
     names = []

@@ -11,7 +11,7 @@ from typing import Any, Literal, TypeVar
 
 import pyarrow as pa
 
-from daeda.errors import InputError, UsageError, first_line, shortened
+from daeda.errors import DaedaError, InputError, UsageError, first_line, shortened
 from daeda_python.pandas_types import mapper_of
 
 FrameT = TypeVar("FrameT")
@@ -63,6 +63,8 @@ def to_arrow(frame: Any, names: Sequence[str]) -> pa.Table:
     for name in names:
         try:
             columns[name] = _plain(_column(frame, kind, name))
+        except UnicodeError as error:
+            mistakes.append(f"column '{name}' of the frame has a text that is no UTF-8 ({first_line(error)}): mend it")
         except (pa.ArrowException, OverflowError, TypeError) as error:
             mistakes.append(f"column '{name}' of the frame is of no one type of Arrow ({first_line(error)}): cast it")
     if mistakes:
@@ -88,6 +90,8 @@ def _of_series(series: Any) -> pa.ChunkedArray:
     """
     import pandas
 
+    if isinstance(series.dtype, pandas.CategoricalDtype):
+        series = series.astype(series.cat.categories.dtype)
     if isinstance(series.dtype, pandas.DatetimeTZDtype):
         # pandas warns of whoever takes values with a zone, as pyarrow does.
         times = pa.Array.from_pandas(series.dt.tz_convert(None))
@@ -125,6 +129,10 @@ def appended(frame: FrameT, features: pa.Table) -> FrameT:
     numbers with NULL among them. The index stays.
     """
     whole: Any = frame
+    if features.num_rows != len(whole):
+        raise DaedaError(
+            f"features of {features.num_rows:,} rows came for a frame of {len(whole):,}: this is a fault of daeda"
+        )
     match kind_of(frame):
         case "arrow":
             for name in features.column_names:

@@ -15,7 +15,7 @@ from daeda.answers.catalog import CatalogAnswer, CatalogColumn, CatalogService, 
 from daeda.catalog.find import find_root, find_runtime, runtime_files
 from daeda.errors import UsageError, cut
 from daeda.process.interrupts import kept
-from daeda_data.arguments import path_of, text_of, truth_of
+from daeda_data.arguments import names_of, path_of, text_of, truth_of
 from daeda_python.driver import Ended, run
 from daeda_python.listing import Listing
 from daeda_python.results import Audit, Check, Plan, Preview, Run
@@ -157,13 +157,14 @@ class Project:
                 "day-workers": day_workers, "data-until": data_until, "on-stale": on_stale, "on-locked": on_locked,
                 "no-extend": not truth_of("extend", extend), "skeleton-only": skeleton_only,
                 "enrich-only": enrich_only}  # fmt: skip
-        return _result(Run, self._run("train", ["pipeline", "train"], service, ours, progress, flags))
+        more = names_of("flags", flags)
+        return _result(Run, self._run("train", ["pipeline", "train"], service, ours, progress, more))
 
     def audit(
         self,
         service: str | None = None,
         *,
-        days: Iterable[Day] | None = None,
+        days: Day | Iterable[Day] | None = None,
         rows: int | None = None,
         seed: int = 0,
         quick: bool = False,
@@ -175,7 +176,8 @@ class Project:
 
         `days` are days, or ranges "2025-03-01..2025-03-07"; `rows` so many of each day are drawn, by `seed`.
         """
-        flags = {"days": None if days is None else list(days), "rows": rows, "seed": seed, "quick": quick,
+        given = [days] if isinstance(days, str | dt.date) else days
+        flags = {"days": None if given is None else list(given), "rows": rows, "seed": seed, "quick": quick,
                  "probe": probe, "output-root": output_root}  # fmt: skip
         return _result(Audit, self._run("audit", ["audit", "leakage"], service, flags, progress))
 

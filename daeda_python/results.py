@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from daeda.answers.days import PlanAnswer, TrainAnswer
 from daeda.answers.findings import AuditAnswer, CheckAnswer
 from daeda.errors import InputError, counted
-from daeda_python.tables import Tabular
+from daeda_python.tables import Tabular, as_html, on_its_side
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -111,22 +111,27 @@ class Audit(Tabular, AuditAnswer):
     """
 
     def to_arrow(self) -> pa.Table:
-        """Columns: probe (recompute or append), column, checked, mismatches, note."""
+        """Columns: probe (recompute or append), column, checked, mismatches, note, example (a list of lines)."""
         import pyarrow as pa
 
         rows = [
-            {"probe": probe, **one.model_dump()}
+            {"probe": probe, **one.model_dump(), "example": list(one.example)}
             for probe, columns in (("recompute", self.recomputed), ("append", self.appended))
             for one in columns
         ]
         types = [("probe", pa.string()), ("column", pa.string()), ("checked", pa.int64()), ("mismatches", pa.int64())]
-        return pa.Table.from_pylist(rows, pa.schema([*types, ("note", pa.string())]))
+        more = [("note", pa.string()), ("example", pa.list_(pa.string()))]
+        return pa.Table.from_pylist(rows, pa.schema([*types, *more]))
+
+    def _shown(self) -> pa.Table:
+        return self.to_arrow().drop_columns(["example"])
 
     def _title(self) -> str:
         return f"audit of {self.service}, {counted(len(self.days), 'day')}: {'passed' if self.passed else 'FAILED'}"
 
     def _remarks(self) -> Sequence[str]:
-        return self.summary.splitlines()
+        examples = (line for one in (*self.recomputed, *self.appended) for line in one.example)
+        return (*examples, *self.summary.splitlines())
 
 
 @dataclass(frozen=True, repr=False)
@@ -147,3 +152,9 @@ class Preview(Tabular):
 
     def _remarks(self) -> Sequence[str]:
         return (*(f"left out: {name}: {why}" for name, why in self.left_out.items()), *self.notes)
+
+    def __repr__(self) -> str:
+        return on_its_side(self._title(), self.table, self._remarks())
+
+    def _repr_html_(self) -> str:
+        return as_html(self._title(), self.table, self._remarks(), on_its_side=True)

@@ -125,8 +125,9 @@ class Features:
         skeleton = restricted.dag.skeleton()
         days = rows_by_day(skeleton.spine, given)
         check_reach(skeleton, sorted(days) or self._project.runtime.days)
-        sources = _without_spine(self._find_sources(skeleton, sorted(days)), skeleton)
-        notes = _before_the_data(sources, {day: rows.num_rows for day, rows in days.items()})
+        own = {day: rows.num_rows for day, rows in days.items()}
+        sources = _without_spine(self._find_sources(skeleton, sorted(days), own), skeleton)
+        notes = _before_the_data(sources, own)
         with self._context(skeleton, sources, sorted(days)) as context:
             rows = GivenOrder(Path(context.run_dir))
             for number, day in enumerate(sorted(days), 1):
@@ -138,18 +139,26 @@ class Features:
                 rows.add(run_day(context, skeleton, self._project.runtime.days[0], _listed(sources), own_rows=empty))
             yield SpilledRows(rows.tables, restricted.dag, restricted.left_out, notes)
 
-    def _find_sources(self, dag: Dag, days: Sequence[dt.date]) -> Sources:
-        """The sources of these days, which may lie outside of the range; raises InputError where a day waits."""
+    def _find_sources(self, dag: Dag, days: Sequence[dt.date], rows: Mapping[dt.date, int] | None = None) -> Sources:
+        """The sources of these days, which may lie outside of the range; raises InputError where a day waits.
+
+        `rows` is how many rows of one's own each day has.
+        """
         found = find_sources(self._project, dag, self.exports)
         data_until = self._project.runtime.data_until
         maturity = Maturity(dag, found.files, data_until)
-        for day in days:
-            waiting = maturity.waiting(day)
-            if waiting:
-                raise InputError(
-                    f"{day} has labels that are not known yet: {waiting[-1]}: choose an earlier day, add later data, "
-                    "or say data_until in runtime.yaml where a view is quiet"
-                )
+        waiting = {day: sentences[-1] for day in days if (sentences := maturity.waiting(day))}
+        if waiting:
+            day, sentence = next(iter(waiting.items()))
+            more = f" and {counted(len(waiting) - 1, 'later day')} have" if len(waiting) > 1 else " has"
+            those = "choose an earlier day"
+            if rows is not None:
+                count = sum(rows[day] for day in waiting)
+                those = f"leave out {'its row' if count == 1 else f'their {count:,} rows'}, or the labels"
+            raise InputError(
+                f"{day}{more} labels that are not known yet: {sentence}: {those}, add later data, or say data_until in "
+                "runtime.yaml where a view is quiet"
+            )
         return replace(found, immature=find_immature(dag, found.files, data_until, days))
 
     @contextmanager

@@ -45,6 +45,8 @@ def in_declared_types(spine: Scan, given: pa.Table) -> pa.Table:
     for scanned in spine.columns:
         try:
             columns[scanned.name] = _as_declared(given.column(scanned.name), scanned.dtype)
+        except UnicodeError:
+            mistakes.append(f"column '{scanned.name}' of the rows has a text that is no UTF-8: mend it")
         except (pa.ArrowException, OverflowError) as error:
             kind = describe_arrow(given.schema.field(scanned.name).type)
             mistakes.append(
@@ -83,6 +85,8 @@ def _as_declared(column: pa.ChunkedArray, dtype: DType) -> pa.ChunkedArray:
         raise pa.ArrowInvalid("a time within a day is no date")
     if dtype.is_integer and _is_text(column.type):
         _refuse_other_writing(column, made)
+    if _is_text(made.type):
+        _refuse_no_utf8(made)
     if _may_round(column.type, wanted) and not _equal(made.cast(column.type), column):
         raise pa.ArrowInvalid("it would be rounded")
     return made
@@ -97,6 +101,14 @@ def _to_be_written(column: pa.ChunkedArray) -> pa.ChunkedArray:
         return column
     _refuse_rounded(column)
     return column.cast(pa.int64())
+
+
+def _refuse_no_utf8(texts: pa.ChunkedArray) -> None:
+    """Raise UnicodeError for bytes that are no text: Arrow takes them for one until they are looked at."""
+    try:
+        texts.validate(full=True)
+    except pa.ArrowInvalid as error:
+        raise UnicodeError(first_line(error)) from error
 
 
 def _refuse_rounded(column: pa.ChunkedArray) -> None:

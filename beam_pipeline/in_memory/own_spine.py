@@ -56,7 +56,10 @@ def over_own_spine(
     wanted = tuple(made) if columns is None else tuple(columns)
     left_out = {name: lack for name in wanted if (lack := made[name]) is not None}
     if columns is not None and left_out:
-        raise InputError(*(f"column '{name}' cannot be made: {lack}" for name, lack in left_out.items()))
+        cures = {_IS_LABEL: ": ask for labels, which are made where they are known"}
+        raise InputError(
+            *(f"column '{name}' cannot be made: {lack}{cures.get(lack, '')}" for name, lack in left_out.items())
+        )
     shown = [name for name in wanted if name not in left_out]
     if not shown:
         raise InputError(f"none of the columns can be made: {shortened(list(dict.fromkeys(left_out.values())), 5)}")
@@ -95,11 +98,14 @@ def spine_keys(dag: Dag) -> tuple[str, ...]:
 
 
 def _check_known(dag: Dag, columns: Sequence[str]) -> None:
-    for name in columns:
-        if name not in dag.output.names:
-            raise InputError(
+    unknown = [name for name in columns if name not in dag.output.names]
+    if unknown:
+        raise InputError(
+            *(
                 f"the service '{dag.service}' has no column '{name}': {did_you_mean(name, dag.output.names)}"
+                for name in unknown
             )
+        )
 
 
 def _refuse_own_history(dag: Dag, chain: Sequence[Operator]) -> None:

@@ -46,6 +46,11 @@ class AuditedColumn(Answer):
     checked: int = Field(description="Values, or rows, that were compared.")
     mismatches: int = Field(description="Those that differ.")
     note: str = Field(description="What the reader has to know of it.")
+    example: tuple[str, ...] = Field(
+        default=(),
+        description="The first value that differs, in lines: its row, what is published, what is recomputed, and the "
+        "raw rows that count. Empty where none does.",
+    )
 
 
 class AuditAnswer(ServiceAnswer):

@@ -45,7 +45,7 @@ class Batches(Iterator[Batch]):
         # How many batches were given, and of how many rows with those before: set at once, whoever interrupts.
         self._given = (0, state.rows)
         made = _made(blocks, state, settings.batch_rows, self._batches)
-        self._ahead = ReadAhead(made, settings.read_ahead + 1, "daeda-batches")
+        self._ahead = ReadAhead(made, min(settings.read_ahead, self._batches) + 1, "daeda-batches")
         # Held while a batch is waited for: only `close` comes past it.
         self._giving = threading.Lock()
 

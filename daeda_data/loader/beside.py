@@ -39,8 +39,9 @@ class Beside:
             return found
 
         if self._thread is None:
-            self._thread = Worker(target=_work, args=(self._wanted,), name=self._name, daemon=True)
-            self._thread.start()
+            thread = Worker(target=_work, args=(self._wanted,), name=self._name, daemon=True)
+            thread.start()
+            self._thread = thread
         self._wanted.put(do)
         return result
 

@@ -111,17 +111,20 @@ def choose(schema: pa.Schema, wanted: Wanted) -> Choice:
     twice = [name for name, count in Counter(names).items() if count > 1]
     if twice:
         mistakes.append(f"columns: {shortened(twice)} twice: name each column once")
-    if isinstance(wanted.columns, str):
-        mistakes = [f"columns: '{wanted.columns}' is a text: give a list of names, as in columns=['{wanted.columns}']"]
     if not names:
         mistakes.append(f"columns: none is named: leave it out for all {counted(len(schema.names), 'column')}")
     columns: list[Column] = []
+    without_words: list[str] = []
     for name in names if not mistakes else []:
-        column = _column(schema.field(name), wanted)
-        if isinstance(column, str):
-            mistakes.append(column)
-        else:
-            columns.append(column)
+        match _column(schema.field(name), wanted):
+            case str() as mistake:
+                mistakes.append(mistake)
+            case _WithoutWords() as found:
+                without_words += found.keys
+            case column:
+                columns.append(column)
+    if without_words:
+        mistakes.append(_no_words(without_words, wanted.vocabulary))
     if not mistakes:
         mistakes = [*_wrong_pads(columns, wanted.pad), *_same_keys(columns)]
     if mistakes:
@@ -158,25 +161,42 @@ def _keys(name: str, kind: pa.DataType) -> list[tuple[str, pa.DataType]]:
     return [(name, kind.value_type)]
 
 
-def _column(entry: pa.Field, wanted: Wanted) -> Column | str:
-    """The column, or the sentence about why it cannot be one."""
+@dataclass(frozen=True)
+class _WithoutWords:
+    """The texts of a column that no vocabulary has."""
+
+    keys: tuple[str, ...]
+
+
+def _no_words(keys: Sequence[str], vocabulary: Vocabulary | None) -> str:
+    """What to do about texts that have no codes; a vocabulary is of all columns at once."""
+    every = [*(vocabulary.columns if vocabulary is not None else ()), *keys]
+    named, have, them = ("column", "has", "it") if len(keys) == 1 else ("columns", "have", "them")
+    return (
+        f"{named} {', '.join(map(repr, keys))} {have} texts, and no vocabulary says their codes: make one with "
+        f"`dataset.vocabulary(path, {every!r})`, or leave {them} out of columns"
+    )
+
+
+def _column(entry: pa.Field, wanted: Wanted) -> Column | _WithoutWords | str:
+    """The column, the texts of it that have no codes, or the sentence about why it cannot be one."""
     name, kind = entry.name, entry.type
     is_list = _is_list(kind)
     if is_list and (kind.value_type == pa.float16() or name in wanted.vectors) and name not in wanted.pad:
         return Vector(name, kind)
-    fields = []
+    fields, without_words = [], []
     for key, item in _keys(name, kind):
         if not is_value(item):
             return f"column '{name}' is {kind}, which is no array: leave it out of columns"
         words = None
         if is_text(item):
             if wanted.vocabulary is None or key not in wanted.vocabulary.columns:
-                return (
-                    f"column '{key}' has texts, and no vocabulary says their codes: make one with "
-                    f"`dataset.vocabulary(path, ['{key}'])`, or leave it out of columns"
-                )
+                without_words.append(key)
+                continue
             words = wanted.vocabulary[key]
         fields.append(Value(key, item, words))
+    if without_words:
+        return _WithoutWords(tuple(without_words))
     if not is_list:
         return fields[0]
     pad = _pad_of(wanted.pad[name]) if name in wanted.pad else None

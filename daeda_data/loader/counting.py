@@ -61,8 +61,12 @@ def count_words(
             read = reader.read(row_group)
             for group in groups:
                 for key in group:
-                    for texts in _texts(read[columns[key]], key.removeprefix(columns[key])[1:]):
+                    texts = _texts(read[columns[key]], key.removeprefix(columns[key])[1:])
+                    try:
                         _count(texts, counts[group])
+                    except UnicodeDecodeError as error:
+                        path = parts.files[row_group.part].path
+                        raise InputError(f"{path}: '{key}' has a text that is no UTF-8: build the day again") from error
     finally:
         reader.close()
     kept = {group: most_frequent(counter, at_least, at_most) for group, counter in counts.items()}
@@ -102,8 +106,8 @@ def _texts(arrays: Sequence[pa.Array], field: str) -> Iterator[pa.Array]:
         yield items
 
 
-def _count(texts: pa.Array, counter: Counter[str]) -> None:
-    counted = pc.value_counts(texts)
-    for word, count in zip(counted.field("values").to_pylist(), counted.field("counts").to_pylist(), strict=True):
-        if word is not None:
-            counter[word] += count
+def _count(texts: Iterable[pa.Array], counter: Counter[str]) -> None:
+    for counted in map(pc.value_counts, texts):
+        for word, count in zip(counted.field("values").to_pylist(), counted.field("counts").to_pylist(), strict=True):
+            if word is not None:
+                counter[word] += count

@@ -94,10 +94,9 @@ def rows_of_worker(groups: Sequence[RowGroup], order: Order) -> list[Segment]:
         day = list(of_day)
         rows = sum(group.rows for group in day)
         # A worker whose share of the days before was a row too small gets that row of this one.
-        starts = [_fair(before + rows, worker, order.workers) - _fair(before, worker, order.workers)
-                  for worker in range(order.workers)]  # fmt: skip
-        first = sum(starts[: order.worker])
-        segments += _cut(day, first, first + starts[order.worker])
+        first, last = (_dealt(before + rows, workers, order.workers) - _dealt(before, workers, order.workers)
+                       for workers in (order.worker, order.worker + 1))  # fmt: skip
+        segments += _cut(day, first, last)
         before += rows
     return segments
 
@@ -148,9 +147,13 @@ def permutation(count: int, key: tuple[int, ...]) -> npt.NDArray[np.int64]:
     return keys.view(np.int64)
 
 
-def _fair(rows: int, worker: int, workers: int) -> int:
-    """How many of the first `rows` rows a worker has if they are dealt one by one."""
-    return (rows + workers - 1 - worker) // workers
+def _dealt(rows: int, first: int, workers: int) -> int:
+    """How many of the first `rows` rows the `first` workers have together if rows are dealt one by one.
+
+    >>> [_dealt(5, first, 3) for first in range(4)]
+    [0, 2, 4, 5]
+    """
+    return first * (rows // workers) + min(first, rows % workers)
 
 
 def _cut(groups: Sequence[RowGroup], first: int, last: int) -> list[Segment]:

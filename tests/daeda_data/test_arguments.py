@@ -100,4 +100,4 @@ def test_the_sentence(call: str, odd: Any, told: str, data: TrainingData) -> Non
 
 
 def test_the_docstrings() -> None:
-    assert doctest.testmod(arguments) == (0, 4)
+    assert doctest.testmod(arguments) == (0, 5)

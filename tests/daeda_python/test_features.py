@@ -405,10 +405,15 @@ def test_labels_are_made_where_they_are_asked_for(tmp_path: Path) -> None:
     assert not {"again", "rich", "richer"} & {*opened.features(given).column_names}
     made = opened.features(given, labels=True)
     assert [made[name].to_pylist() for name in ("again", "rich", "richer")] == [[1], [True], [True]]
-    with pytest.raises(daeda.InputError, match=r"^column 'again' cannot be made: it is a label$"):
+    with pytest.raises(daeda.InputError, match=r"^column 'again' cannot be made: it is a label: ask for labels, "):
         opened.features(given, columns=["again"])
-    with pytest.raises(daeda.InputError, match=r"^2024-01-03 has labels that are not known yet: "):
+    with pytest.raises(daeda.InputError, match=r"^2024-01-03 has labels .*: leave out its row, or the labels, add"):
         opened.features(frame(), labels=True)
+    times = [moment("02 08:00"), moment("03 08:00"), moment("04 08:00"), moment("04 09:00")]
+    with pytest.raises(
+        daeda.InputError, match=r"^2024-01-03 and 1 later day have labels .*: leave out their 3 rows, or the labels"
+    ):
+        opened.features(frame(event_timestamp=times, item_id=[10] * 4, user_id=[1] * 4, amount=None), labels=True)
 
 
 def test_rows_of_days_come_back_in_the_order_in_which_they_were_given(tmp_path: Path) -> None:
@@ -428,3 +433,31 @@ def test_rows_of_days_come_back_in_the_order_in_which_they_were_given(tmp_path: 
         pieces = [*rows.tables(chance.choice([1, 3, 64]))]
         found = pa.concat_tables(pieces).column("text").to_pylist()
         assert found == [f"row {place}" for place in range(len(places))]
+
+
+def test_texts_that_are_no_utf8_are_refused(tmp_path: Path) -> None:
+    project = TinyProject(tmp_path).without_enrichment()
+    next(field for field in project.views["events"]["fields"] if field["name"] == "user_id")["dtype"] = "string"
+    project.service["columns"][0]["dtype"] = "string"
+    project.data["events"] = [(str(user), *more) for user, *more in project.data["events"]]
+    project.write().write_data()
+    opened = daeda.project(tmp_path)
+    texts = pa.StringArray.from_buffers(2, pa.py_buffer(np.array([0, 1, 2], np.int32)), pa.py_buffer(b"1\xff"))
+    given = {"item_id": [10] * 2, "event_timestamp": [moment("03 12:00")] * 2}
+    with pytest.raises(daeda.InputError, match=r"^column 'user_id' of the rows has a text that is no UTF-8: mend it$"):
+        opened.features(pa.table({"user_id": texts, **given}), columns=["events_1d"])
+    with pytest.raises(daeda.InputError, match=r"^column 'user_id' of the frame has a text that is no UTF-8 \("):
+        opened.features(pd.DataFrame({"user_id": pd.Series(["1", "\ud800"], dtype=object), **given}))
+
+
+def test_times_of_a_zone_may_be_categories(root: Path) -> None:
+    times = pd.Series([moment("03 12:00")] * 2).dt.tz_localize("UTC").astype("category")
+    made = daeda.project(root).features(
+        pd.DataFrame({"item_id": [10, 11], "event_timestamp": times}), columns=["price"]
+    )
+    assert made["price"][0] == 3.5
+
+
+def test_features_of_other_rows_than_those_of_the_frame_are_none() -> None:
+    with pytest.raises(daeda.DaedaError, match=r"^features of 1 rows came for a frame of 2: this is a fault of daeda$"):
+        frames.appended(pa.table({"a": [1, 2]}), pa.table({"b": [1]}))

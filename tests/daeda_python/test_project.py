@@ -23,7 +23,7 @@ from daeda.dataset.layout import Layout
 from daeda.dataset.manifest import Verdict
 from daeda_python import driver
 from daeda_python.driver import Ended
-from daeda_python.results import Audit, Check, Plan, Run
+from daeda_python.results import Audit, Check, Plan, Preview, Run
 from daeda_python.told import Progress
 from tests.daeda.functions.project import FunctionProject
 from tests.daeda_data.days import publish_by_hand
@@ -175,7 +175,7 @@ def test_a_table_that_is_wide_and_long_says_what_it_leaves_out() -> None:
     lines = as_text("wide", table).splitlines()
     assert max(map(len, lines)) <= 80
     assert "… 10 more rows" in lines
-    assert lines[-1].startswith("… 12 more columns: column 8")
+    assert lines[-1].startswith("… 15 more columns: column 5")
     assert as_html("wide", table).count("<tr>") == 41
 
 
@@ -184,6 +184,60 @@ def test_one_row_and_one_column_that_are_left_out_are_one() -> None:
 
     lines = as_text("", pa.table({f"column {number}": ["a" * 8] * 41 for number in range(9)})).splitlines()
     assert lines[-2:] == ["… 1 more row", "… 1 more column: column 8"]
+
+
+def test_sentences_go_on_in_further_lines_and_names_are_whole() -> None:
+    from daeda_python.tables import as_text
+
+    sentence = "config/training/aggregations.yaml:12: " + " ".join(["aggregation_specs.1.kind:"] * 6)
+    check = Check.model_validate(
+        {"service": "shop", "mistakes": [sentence], "warnings": [], "notes": [], "views": [], "hints": []}
+    )
+    lines = repr(check).splitlines()
+    assert max(map(len, lines)) <= 80
+    assert " ".join(line.removeprefix("mistake").strip() for line in lines[2:-1]) == sentence
+    name = "recent_products_of_week_28d"
+    table = pa.table({"service": ["x" * 30], "name": [name], "none": [None], "kind": ["y" * 30], "why": ["z " * 30]})
+    text = as_text("", table)
+    assert name in text
+    assert "… 1 more column: none" in text
+
+
+def test_rows_of_a_preview_have_a_line_for_each_column() -> None:
+    preview = Preview("shop", pa.table({f"column {number}": [number, None, 7] for number in range(3)} | {
+        "list": [[], None, [1, None]],
+        "time": pa.array([dt.datetime(2024, 1, 2, 3, 4, 5), None, None])}))  # fmt: skip
+    lines = repr(preview).splitlines()
+    assert max(map(len, lines)) <= 80
+    assert lines[1].split() == ["column", "row", "0", "row", "1", "row", "2"]
+    assert lines[2].split() == ["column", "0", "0", "NULL", "7"]
+    assert "2024-01-02 03:04:05 " in repr(preview)
+    assert len(lines) == 1 + 6
+    assert preview._repr_html_().count("<tr>") == 6
+    assert repr(Preview("shop", pa.table({"a": pa.array([], pa.int64())}))).endswith("… 1 more column: a")
+
+
+def test_a_failed_audit_prints_what_differs_and_why() -> None:
+    example = ["price: row 3 of 2024-01-02 (skeleton): item_id 10", "  published   2.5", "  counts      price 3.5"]
+    audit = Audit.model_validate(
+        {"service": "shop", "days": ["2024-01-02"], "passed": False, "appended": [], "summary": "1 mismatch",
+         "recomputed": [{"column": "price", "checked": 4, "mismatches": 1, "note": "", "example": example}]}
+    )  # fmt: skip
+    assert repr(audit).splitlines()[-4:] == [*example, "1 mismatch"]
+    assert "published   2.5" in audit._repr_html_()
+    assert audit.to_arrow()["example"].to_pylist() == [example]
+
+
+def test_days_of_an_audit_may_be_one_text(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    words: list[list[str]] = []
+    monkeypatch.setattr(daeda.Project, "_run", lambda _, __, ___, ____, flags, *_____: words.append(flags["days"]))
+    monkeypatch.setattr("daeda_python.project._result", lambda *_: None)
+    project = daeda.project(path)
+    for days in ("2024-01-02..2024-01-03", dt.date(2024, 1, 2), ["2024-01-02"], None):
+        project.audit(days=days)
+    assert words == [["2024-01-02..2024-01-03"], [dt.date(2024, 1, 2)], ["2024-01-02"], None]
+    with pytest.raises(daeda.UsageError, match="flags= is a text"):
+        project.train(flags="--runner=DirectRunner")
 
 
 def test_check_answers_with_mistakes_and_can_raise_them() -> None:

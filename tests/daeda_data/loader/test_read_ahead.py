@@ -24,7 +24,7 @@ from daeda_data.loader import batches as of_batches
 from daeda_data.loader import parts
 from daeda_data.loader.batch import Batch
 from daeda_data.loader.beside import Beside
-from daeda_data.loader.read_ahead import ReadAhead
+from daeda_data.loader.read_ahead import ReadAhead, Worker
 from tests.daeda_data.loader.made import keys, keys_of, publish
 
 
@@ -336,3 +336,20 @@ def test_an_item_is_with_its_reader_alone(tmp_path: Path) -> None:
     batch = weakref.ref(next(batches))
     assert batch() is None
     batches.close()
+
+
+def test_a_thread_that_the_system_refuses_is_what_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    start = Worker.start
+
+    def refuse(thread: Worker) -> None:
+        if thread.name == "daeda-beside-lists":
+            raise RuntimeError("can't start new thread")
+        start(thread)
+
+    monkeypatch.setattr(Worker, "start", refuse)
+    monkeypatch.setattr(parts, "_is_side_by_side", lambda *_: True)
+    batches = publish(tmp_path, [[9]]).batches(4, 1, columns=["row", "vector"])
+    with pytest.raises(RuntimeError, match="can't start new thread"):
+        next(batches)
+    batches.close()
+    assert own_threads() == []

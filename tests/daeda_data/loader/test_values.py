@@ -249,7 +249,7 @@ def test_what_is_no_vector_is_refused(lists: list[list[float | None]], told: str
     [
         ({"columns": ["rows"]}, ["columns: no column 'rows': did you mean 'row'? Known: category, item, liked, price, "
                                  "row, seen, time, vector, visits"]),
-        ({"columns": "row"}, ["columns: 'row' is a text: give a list of names, as in columns=['row']"]),
+        ({"columns": "row"}, ["columns= is a text, 'row': give a list of names, as in columns=['row']"]),
         ({"columns": []}, ["columns: none is named: leave it out for all 9 columns"]),
         ({"columns": ["row", "row"]}, ["columns: row twice: name each column once"]),
         ({}, ["column 'category' has texts, and no vocabulary says their codes: make one with "
@@ -351,3 +351,30 @@ def test_bits_of_any_part_of_an_array(kind: pa.DataType) -> None:
                 values, _ = values_as_read(whole.slice(first, length), None)
                 assert values.tolist() == [bool(item) for item in items[first : first + length]]
     assert not len(values_as_read(pa.array([], pa.bool_()), None)[0])
+
+
+def test_texts_without_codes_are_told_together(tmp_path: Path) -> None:
+    data = by_hand(tmp_path, pa.table({"a": ["x"], "b": ["y"], "row": [1]}))
+    with pytest.raises(UsageError) as refused:
+        data.batches(1)
+    assert refused.value.sentences == (
+        "columns 'a', 'b' have texts, and no vocabulary says their codes: make one with "
+        "`dataset.vocabulary(path, ['a', 'b'])`, or leave them out of columns",
+    )
+    with pytest.raises(
+        UsageError, match=r"^column 'b' has texts, .*vocabulary\(path, \['a', 'b'\]\)`, or leave it out"
+    ):
+        data.batches(1, vocabulary=data.vocabulary(tmp_path / "words", ["a"]))
+
+
+def test_a_text_that_is_no_utf8_has_no_code(tmp_path: Path) -> None:
+    texts = pa.StringArray.from_buffers(2, pa.py_buffer(np.array([0, 1, 2], np.int32)), pa.py_buffer(b"x\xff"))
+    data = by_hand(tmp_path, pa.table({"a": texts}))
+    with pytest.raises(InputError, match=r"part-0-0\.parquet: 'a' has a text that is no UTF-8: build the day again$"):
+        data.vocabulary(tmp_path / "words", ["a"])
+
+
+def test_settings_without_end_cost_nothing(data: TrainingData) -> None:
+    with data.batches(4, columns=["row"], read_ahead=1 << 31) as batches:
+        assert sum(batch.rows for batch in batches) == 48
+    assert list(data.batches(4, columns=["row"], workers=(1 << 60, 1 << 70))) == []
