@@ -26,13 +26,13 @@ def test_the_docstring(tmp_path: Path) -> None:
 
 def test_the_first_lines_of_the_page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for number in range(14):
-        day = dt.date(2017, 3, 1) + dt.timedelta(days=number)
+        day = dt.date(2017, 1, 29) + dt.timedelta(days=number)
         table = rows_of(day, number, 1).rename_columns({"row": "household_id"})
-        publish_by_hand(Layout(tmp_path / "output/household_ranking"), day, [table])
+        publish_by_hand(Layout(tmp_path / "examples/complete_journey/output/household_ranking"), day, [table])
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(TrainingData, "huggingface", lambda self: None)
     block = re.search(r"```python\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)
     assert block is not None
     names: dict[str, Any] = {}
     exec(block[1], names)
-    assert names["data"].days[-1] == dt.date(2017, 3, 14)
+    assert names["data"].days[-1] == dt.date(2017, 2, 11)

@@ -63,7 +63,7 @@ def test_answers_of_a_project_from_its_plan_to_its_audit(
     assert audit(["ranking", *runtime, "--quick", "--json"]) == 0
     audited = checked(capfd.readouterr().out, "daeda.audit/1")
     assert (audited["passed"], audited["days"], audited["appended"]) == (True, ["2024-01-03"], [])
-    assert {"column": "price", "checked": 2, "mismatches": 0, "note": ""} in audited["recomputed"]
+    assert {"column": "price", "checked": 2, "mismatches": 0, "note": "", "example": []} in audited["recomputed"]
 
 
 def test_explain_says_types_that_the_service_leaves_out(

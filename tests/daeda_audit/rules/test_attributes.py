@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import json
 import random
 import shutil
 from collections.abc import Callable, Sequence
@@ -194,6 +195,10 @@ def test_a_wrong_row_of_an_attribute_whose_ttl_is_shorter_than_the_window_is_fou
     assert told.out.endswith(" 2 mismatches in mean_7d, list_7d\n")
     assert "\nmean_7d: row 0 of 2024-01-09 (skeleton): user_id 1, item_id 13, " in told.err
     assert "  recomputed  11.0\n" in told.err
+    assert main(words(made, "--probe", "recompute", "--json")) == 1
+    examples = {one["column"]: one["example"] for one in json.loads(capsys.readouterr().out)["recomputed"]}
+    assert "  recomputed  11.0" in examples["mean_7d"]
+    assert [column for column, lines in examples.items() if lines] == ["mean_7d", "list_7d"]
 
 
 VARIANTS: dict[str, Callable[[TinyProject], None]] = {}

@@ -33,18 +33,39 @@ def publish(root: Path) -> None:
         publish_by_hand(Layout(root / "ranking"), dt.date(2025, 1, 1 + number), [table])
 
 
-def test_every_block_does_what_the_page_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def publish_demo(root: Path) -> None:
+    """A day of the columns of the example that the page names."""
+    table = pa.table(
+        {
+            "price": pa.array([1.5] * ROWS),
+            "department": pa.array([f"d{row % 5}" for row in range(ROWS)]),
+            "recent_products_28d": pa.array([list(range(row * 2)) for row in range(ROWS)], pa.list_(pa.int64())),
+            "product_vector": pa.array([np.ones(4, np.float16)] * ROWS, pa.list_(pa.float16())),
+            "bought_again_28d": pa.array([True] * ROWS),
+        }
+    )
+    publish_by_hand(Layout(root / "household_ranking"), dt.date(2017, 1, 30), [table])
+
+
+def test_every_block_does_what_the_page_says(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     publish(tmp_path / "output")
+    publish_demo(tmp_path / "examples/complete_journey/output")
     monkeypatch.chdir(tmp_path)
     steps: list[tuple[Any, ...]] = []
     names: dict[str, Any] = {"step": lambda *arrays: steps.append(arrays)}
-    in_numpy, in_torch = BLOCKS
+    in_numpy, of_demo, in_torch = BLOCKS
     exec(compile(in_numpy, str(PAGE), "exec"), names)
     assert [len(arrays[0]) for arrays in steps] == [DAYS * ROWS] * 3
     assert (tmp_path / "words.parquet").exists()
     assert {arrays[1].shape for arrays in steps} == {(DAYS * ROWS, 32)}
     assert names["words"]["category"].size == 7
     steps.clear()
+    exec(compile(of_demo, str(PAGE), "exec"), dict(names))
+    told = of_demo.partition("# Batch(4096 rows; ")[2].rpartition(", …")[0].replace("4096", str(ROWS))
+    assert told
+    assert f"Batch({ROWS} rows; {told}" in capsys.readouterr().out
     try:
         import torch  # noqa: F401
     except ImportError:
